@@ -1,0 +1,107 @@
+import * as z from 'zod/mini'
+import { type EffectSpec, parseEffectSpec } from './effect.js'
+import { FxError } from './errors.js'
+import { inEnglish } from './validation.js'
+
+/** The version of the effect-bundle format that this code writes and the newest it reads. */
+export const BUNDLE_FORMAT_VERSION = 1
+
+/** One file of a bundle, by its path relative to `effect.json`. */
+export interface BundleFile {
+  path: string
+  /** Bytes. */
+  size: number
+  /** SHA-256, hex. */
+  sha256: string
+}
+
+/** A picture and its answer, stored in the bundle, by which an engine proves on the device that it computes correctly. */
+export interface BundleProbe {
+  /** Path of raw RGB bytes, HWC, 0-255, of `width` x `height`. */
+  input: string
+  /** Path of the expected raw RGB bytes. */
+  output: string
+  /** Largest per-value difference, out of 255, that still counts as correct. */
+  tolerance: number
+}
+
+/** What a person should know before shipping the effect. */
+export interface BundleModelCard {
+  name: string
+  description: string
+  /** SPDX id or a sentence. */
+  licence: string
+  /** Which teacher made the pairs, and under which licences its images stand. */
+  provenance: { teacher: string; teacherVersion: string; licences: string[] }
+  /** Held-out figures of the report, by name. */
+  metrics: Record<string, number>
+}
+
+/** `effect.json`: everything a runtime needs to run the effect, and everything a person needs to trust it. */
+export interface EffectBundleManifest {
+  formatVersion: typeof BUNDLE_FORMAT_VERSION
+  effect: EffectSpec
+  studentSpecHash: string
+  /** The student's input: NHWC `[1, height, width, 3]`, RGB, float32, the image's 0-255 scaled to `range`. */
+  input: { width: number; height: number; range: [number, number] }
+  /** The student's output: same shape, values in `range`. */
+  output: { range: [number, number] }
+  /** How a frame becomes an input: the whole frame, or its largest centred square. */
+  crop: 'centre-square' | 'stretch'
+  model: { format: 'tfjs-graph-model'; path: string }
+  probe: BundleProbe
+  card: BundleModelCard
+  /** Every file of the bundle but `effect.json` itself. */
+  files: BundleFile[]
+}
+
+const relativePath = z
+  .string()
+  .check(z.regex(/^(?!\/)(?!.*(^|\/)\.\.(\/|$))[\w./-]+$/, 'must be a path inside the bundle'))
+const valueRange = z.tuple([z.number(), z.number()])
+const side = z.int().check(z.positive())
+
+const manifest = z.object({
+  formatVersion: z.literal(BUNDLE_FORMAT_VERSION),
+  effect: z.unknown(),
+  studentSpecHash: z.string(),
+  input: z.object({ width: side, height: side, range: valueRange }),
+  output: z.object({ range: valueRange }),
+  crop: z.enum(['centre-square', 'stretch']),
+  model: z.object({ format: z.literal('tfjs-graph-model'), path: relativePath }),
+  probe: z.object({ input: relativePath, output: relativePath, tolerance: z.number() }),
+  card: z.object({
+    name: z.string(),
+    description: z.string(),
+    licence: z.string(),
+    provenance: z.object({ teacher: z.string(), teacherVersion: z.string(), licences: z.array(z.string()) }),
+    metrics: z.record(z.string(), z.number()),
+  }),
+  files: z.array(
+    z.object({
+      path: relativePath,
+      size: z.int().check(z.nonnegative()),
+      sha256: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
+    }),
+  ),
+})
+
+/**
+ * Checks the contents of an `effect.json`, already parsed from JSON.
+ *
+ * @throws FxError `newer-version` when it was written by a newer format, `corrupt-file` naming the member that is wrong.
+ */
+export const parseBundleManifest = (value: unknown): EffectBundleManifest => {
+  const version = (value as { formatVersion?: unknown } | null)?.formatVersion
+  if (typeof version === 'number' && version > BUNDLE_FORMAT_VERSION) {
+    throw new FxError(
+      'newer-version',
+      `This effect bundle has format version ${version}; this runtime reads up to ${BUNDLE_FORMAT_VERSION}. Update @fx/runtime-web.`,
+      { details: { version, supported: BUNDLE_FORMAT_VERSION } },
+    )
+  }
+  const result = manifest.safeParse(value, inEnglish)
+  if (!result.success) throw new FxError('corrupt-file', `Not an effect.json: ${z.prettifyError(result.error)}`)
+  parseEffectSpec(result.data.effect)
+  return value as EffectBundleManifest
+}
