@@ -1,0 +1,49 @@
+/** One timed run, bracketed by two runs of the calibration loop. All milliseconds. */
+export interface Sample {
+  ms: number
+  calibrationBefore: number
+  calibrationAfter: number
+}
+
+export interface Summary {
+  /** Runs kept, and runs made. */
+  kept: number
+  runs: number
+  p50: number
+  p95: number
+  min: number
+  /** True when fewer than half of the runs could be kept: the machine was too noisy to believe the figures. */
+  noisy: boolean
+}
+
+/** The `q` quantile (0 to 1) by linear interpolation between order statistics. */
+export const quantile = (values: readonly number[], q: number): number => {
+  const sorted = [...values].sort((a, b) => a - b)
+  if (sorted.length === 0) return Number.NaN
+  const position = (sorted.length - 1) * q
+  const low = Math.floor(position)
+  const high = Math.ceil(position)
+  return sorted[low]! + (sorted[high]! - sorted[low]!) * (position - low)
+}
+
+/** How much slower than the fastest a calibration run may be for its neighbour to count. */
+const TOLERANCE = 1.25
+
+/**
+ * Keeps the runs whose two calibration brackets are fast. SIMD code on shared machines has slow spells of up to 2.4
+ * times that nothing inside the machine shows; the calibration loop shows them. When no run qualifies all are used and
+ * the summary says that it is noisy.
+ */
+export const summarise = (samples: readonly Sample[]): Summary => {
+  const fastest = Math.min(...samples.flatMap(s => [s.calibrationBefore, s.calibrationAfter]))
+  const quiet = samples.filter(s => Math.max(s.calibrationBefore, s.calibrationAfter) <= TOLERANCE * fastest)
+  const used = (quiet.length > 0 ? quiet : samples).map(s => s.ms)
+  return {
+    kept: quiet.length,
+    runs: samples.length,
+    p50: quantile(used, 0.5),
+    p95: quantile(used, 0.95),
+    min: Math.min(...used),
+    noisy: quiet.length < samples.length / 2,
+  }
+}
