@@ -1,1 +1,15 @@
-export {}
+export { exportGraphModel } from './export-graph-model.js'
+export type {
+  Constant,
+  FusedActivation,
+  Graph,
+  GraphNode,
+  NodeOf,
+  Operation,
+  Padding,
+  Pass,
+  Shape,
+} from './graph.js'
+export { type GraphModelOptions, toGraphModel } from './graph-model/to-graph-model.js'
+export { importLayersModel } from './import/layers-model.js'
+export { defaultPasses, optimize } from './optimize.js'

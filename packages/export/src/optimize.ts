@@ -1,0 +1,20 @@
+import type { Graph, Pass } from './graph.js'
+import { removeDeadNodes } from './passes/dead-nodes.js'
+import { affineToDepthwise, foldAffine } from './passes/fold-affine.js'
+import { foldPadding } from './passes/fold-padding.js'
+import { fuseActivations } from './passes/fuse-activations.js'
+import { removeIdentities } from './passes/identities.js'
+
+/** The passes of `optimize`, in order. */
+export const defaultPasses: readonly Pass[] = [
+  removeIdentities,
+  foldAffine,
+  affineToDepthwise,
+  foldPadding,
+  fuseActivations,
+  removeDeadNodes,
+]
+
+/** Applies passes one after the other; the result computes what `graph` computes, with fewer and faster nodes. */
+export const optimize = (graph: Graph, passes: readonly Pass[] = defaultPasses): Graph =>
+  passes.reduce((current, pass) => pass(current), graph)
