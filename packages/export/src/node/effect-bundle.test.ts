@@ -1,0 +1,151 @@
+import { mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type EffectSpec, parseBundleManifest, seededRandom, sha256Hex } from '@fx/core'
+import * as tf from '@tensorflow/tfjs-core'
+import * as tfl from '@tensorflow/tfjs-layers'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { useBackend } from '../../test/backends.js'
+import { testStudent } from '../../test/student.js'
+import { effectBundle, type TrainedStudent, writeEffectBundle } from '../node.js'
+
+const effect: EffectSpec = { id: 'pink-hair', prompt: 'a person with pink hair', parameters: {} }
+const probe = (size: number) => {
+  const random = seededRandom('probe')
+  return { width: size, height: size, data: Uint8Array.from({ length: size * size * 3 }, () => random.integer(256)) }
+}
+const card = {
+  name: 'Pink hair',
+  description: '',
+  licence: 'CC0-1.0',
+  provenance: { teacher: 'portraits', teacherVersion: '1', licences: ['CC0-1.0'] },
+  metrics: { psnrDb: 27.5 },
+}
+const trained = (model: tfl.LayersModel, folder: string): TrainedStudent => ({
+  model,
+  effect,
+  specHash: 'abc',
+  provenance: card.provenance,
+  metrics: card.metrics,
+  probe: probe(32),
+  folder,
+})
+
+let root: string
+let model: tfl.LayersModel
+let before: number
+beforeEach(async () => {
+  await useBackend('wasm')
+  root = await mkdtemp(join(tmpdir(), 'fx-export-'))
+  model = testStudent({ width: 0.5 })
+  before = tf.memory().numTensors
+})
+afterEach(() => {
+  expect(tf.memory().numTensors).toBe(before)
+  model.dispose()
+})
+
+const write = (folder = join(root, 'bundle'), more: object = {}) =>
+  writeEffectBundle(folder, { model, effect, studentSpecHash: 'abc', probe: probe(32), card, ...more })
+
+test('the exporter leaves a bundle that equals the model, with its latency', async () => {
+  const result = await effectBundle({ measure: { rounds: 3 } })(trained(model, root))
+  expect(result.folder).toBe(join(root, 'bundle'))
+  expect(result.maxAbsDiff).toBeLessThan(1e-4)
+  expect(result.layersMsP50).toBeGreaterThan(0)
+  expect(result.fusedMsP50).toBeGreaterThan(0)
+  expect(await readdir(root)).toEqual(['bundle'])
+})
+
+test('every file of the bundle is listed with its size and hash', async () => {
+  const manifest = await write()
+  const folder = join(root, 'bundle')
+  expect(parseBundleManifest(JSON.parse(await readFile(join(folder, 'effect.json'), 'utf8')))).toEqual(manifest)
+  const paths = await readdir(folder, { recursive: true, withFileTypes: true })
+  const files = paths.filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name))
+  expect(files.length).toBe(manifest.files.length + 1)
+  for (const { path, size, sha256 } of manifest.files) {
+    const data = await readFile(join(folder, path))
+    expect([data.length, sha256Hex(data)]).toEqual([size, sha256])
+  }
+  const readme = await readFile(join(folder, 'README.md'), 'utf8')
+  for (const fact of ['Pink hair', 'CC0-1.0', 'portraits 1', 'psnrDb', '27.5']) expect(readme).toContain(fact)
+})
+
+test('the probe holds the answer of the LayersModel', async () => {
+  const manifest = await write()
+  const { data } = probe(32)
+  const expected = tf.tidy(() => {
+    const output = model.predict(tf.div(tf.tensor4d(Array.from(data), [1, 32, 32, 3]), 255)) as tf.Tensor
+    return Array.from(tf.round(tf.mul(output, 255)).dataSync())
+  })
+  const stored = await readFile(join(root, 'bundle', manifest.probe.output))
+  expect(Math.max(...expected.map((value, i) => Math.abs(value - stored[i]!)))).toBeLessThanOrEqual(1)
+})
+
+test('half-precision weights make the file smaller', async () => {
+  const whole = await write()
+  const half = await write(undefined, { weights: 'float16' })
+  const size = (manifest: typeof whole) => manifest.files.find(({ path }) => path === 'model/weights.bin')!.size
+  expect(size(half)).toBeLessThan(0.65 * size(whole))
+})
+
+test('a former bundle is replaced, another folder is not', async () => {
+  await write()
+  await writeFile(join(root, 'bundle', 'stray.txt'), 'left over')
+  await write()
+  expect(await readdir(join(root, 'bundle'))).not.toContain('stray.txt')
+  await mkdir(join(root, 'photos'))
+  await writeFile(join(root, 'photos', 'a.png'), '')
+  await expect(write(join(root, 'photos'))).rejects.toMatchObject({ code: 'invalid-argument' })
+  expect(await readdir(join(root, 'photos'))).toEqual(['a.png'])
+  expect((await readdir(root)).sort()).toEqual(['bundle', 'photos'])
+})
+
+test('a write that fails leaves the former bundle and nothing else', async () => {
+  await write()
+  const file = join(root, 'file')
+  await writeFile(file, '')
+  await expect(write(join(file, 'bundle'))).rejects.toMatchObject({ code: 'write-failed' })
+  await expect(write('/dev/full/bundle')).rejects.toMatchObject({ code: 'write-failed' })
+  expect((await readdir(root)).sort()).toEqual(['bundle', 'file'])
+})
+
+test.each([
+  ['a probe of another size', { probe: probe(16) }, 'shape-mismatch', /16x16.*32x32/],
+  ['a probe that is cut off', { probe: { ...probe(32), data: new Uint8Array(7) } }, 'shape-mismatch', /7 values/],
+  ['a range that falls', { inputRange: [1, 0] }, 'invalid-argument', /\[1, 0\]/],
+  ['an effect without a prompt', { effect: { id: 'x', parameters: {} } }, 'invalid-argument', /prompt/],
+])('%s is refused and nothing is written', async (_, more, code, message) => {
+  await expect(write(undefined, more)).rejects.toMatchObject({ code, message: expect.stringMatching(message) })
+  expect(await readdir(root)).toEqual([])
+})
+
+test('a model that is no student is refused by its shape', async () => {
+  const input = tfl.input({ shape: [32, 32, 3] })
+  const cases = [
+    tfl.model({ inputs: input, outputs: tfl.layers.flatten().apply(input) as tfl.SymbolicTensor }),
+    tfl.sequential({ layers: [tfl.layers.conv2d({ inputShape: [null, null, 3], filters: 3, kernelSize: 1 })] }),
+  ]
+  for (const other of cases) {
+    await expect(write(undefined, { model: other })).rejects.toMatchObject({ code: 'unsupported' })
+    other.dispose()
+  }
+  expect(await readdir(root)).toEqual([])
+})
+
+test('a conditioned student is probed with the default of each parameter', async () => {
+  const conditioned = { ...effect, parameters: { strength: { min: 0, max: 1, default: 0.25 } } }
+  const image = tfl.input({ shape: [8, 8, 3] })
+  const parameters = tfl.input({ shape: [1] })
+  const gain = tfl.layers.dense({ units: 3, useBias: false, kernelInitializer: 'ones' }).apply(parameters)
+  const wide = tfl.layers.reshape({ targetShape: [1, 1, 3] }).apply(gain) as tfl.SymbolicTensor
+  const outputs = tfl.layers.multiply().apply([image, wide]) as tfl.SymbolicTensor
+  const student = tfl.model({ inputs: [image, parameters], outputs })
+  const { data } = probe(8)
+  const manifest = await write(undefined, { model: student, effect: conditioned, probe: probe(8) })
+  const stored = await readFile(join(root, 'bundle', manifest.probe.output))
+  expect(Math.max(...data.map((value, i) => Math.abs(value / 4 - stored[i]!)))).toBeLessThanOrEqual(0.5)
+  await expect(write(undefined, { model: student, probe: probe(8) })).rejects.toMatchObject({ code: 'unsupported' })
+  student.dispose()
+})
