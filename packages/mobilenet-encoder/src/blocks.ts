@@ -43,7 +43,7 @@ export interface DepthwiseSeparableOptions extends BlockOptions {
   filters: number
   kernelSize?: number
   stride?: 1 | 2
-  /** Activation after the 1x1 convolution. Default `relu6`; `linear` makes it MobileNetV2's first block. */
+  /** Activation after the 1x1 convolution. Default `relu6`. */
   activation?: 'relu6' | 'linear'
   /** Suffix of the 1x1 convolution's name. Default `pointwise`. */
   pointwiseName?: string

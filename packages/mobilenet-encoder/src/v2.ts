@@ -1,9 +1,9 @@
 import type { SymbolicTensor } from '@tensorflow/tfjs-layers'
-import { convBatchNorm, depthwiseSeparable, invertedResidual } from './blocks.js'
+import { convBatchNorm, invertedResidual } from './blocks.js'
 import { makeDivisible } from './divisible.js'
 import type { EncoderSpec } from './encoder.js'
 
-/** Sandler et al. 2018, table 2, after the stem. The first stage's block has no expansion. */
+/** Sandler et al. 2018, table 2, after the stem. */
 const stages = [
   { expansion: 1, filters: 16, repeats: 1, stride: 1, tap: true },
   { expansion: 6, filters: 24, repeats: 2, stride: 2, tap: true },
@@ -39,22 +39,13 @@ export const applyV2 = (spec: EncoderSpec, input: SymbolicTensor, seed: number):
   for (const stage of stages) {
     const filters = scaled(stage.filters, width)
     for (let i = 0; i < deepened(stage.repeats, depth); i++) {
-      x =
-        block === 0
-          ? depthwiseSeparable(x, {
-              ...shared,
-              name: 'expanded_conv',
-              filters,
-              activation: 'linear',
-              pointwiseName: 'project',
-            })
-          : invertedResidual(x, {
-              ...shared,
-              name: `block_${block}`,
-              filters,
-              expansion: stage.expansion,
-              stride: i === 0 ? stage.stride : 1,
-            })
+      x = invertedResidual(x, {
+        ...shared,
+        name: block === 0 ? 'expanded_conv' : `block_${block}`,
+        filters,
+        expansion: stage.expansion,
+        stride: i === 0 ? stage.stride : 1,
+      })
       block++
     }
     if (stage.tap) taps.push(x)
