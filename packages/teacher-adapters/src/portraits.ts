@@ -38,7 +38,7 @@ export const portraitEffects: Readonly<Record<PortraitEffectId, EffectSpec>> = {
     parameters: { strength },
   },
   glasses: { id: 'glasses', prompt: 'a portrait of a person wearing glasses', parameters: {} },
-  'facial-hair': { id: 'facial-hair', prompt: 'a portrait of a person with a full beard', parameters: {} },
+  'facial-hair': { id: 'facial-hair', prompt: 'a portrait of a person with a beard or moustache', parameters: {} },
   smile: { id: 'smile', prompt: 'a portrait of a laughing person', parameters: {} },
 }
 

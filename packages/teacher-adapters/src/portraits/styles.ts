@@ -54,7 +54,6 @@ const toonHead: Style = {
     'skin-colour': skin('skinColor'),
     background,
     'facial-hair': { input: { absent: ['beard'] }, target: { beard: 'longBeard' } },
-    smile: { input: { only: { mouth: ['angry', 'agape', 'sad'] }, absent: ['beard'] }, target: { mouth: 'laugh' } },
   },
 }
 
@@ -68,7 +67,7 @@ const personas: Style = {
     'skin-colour': skin('skinColor'),
     background,
     glasses: { input: { only: { eyes: ['open'] } }, target: { eyes: 'glasses' } },
-    'facial-hair': { input: { absent: ['facialHair'] }, target: { facialHair: 'beardMustache' } },
+    'facial-hair': { input: { absent: ['facialHair'] }, target: { facialHair: 'goatee' } },
     smile: {
       input: { only: { mouth: ['frown', 'surprise', 'lips'] }, absent: ['facialHair'] },
       target: { mouth: 'bigSmile' },
@@ -93,6 +92,7 @@ const adventurer: Style = {
 }
 
 const bigSmile: Style = {
+  always: { except: { accessories: ['faceMask', 'sleepMask'] } },
   effects: {
     'hair-colour': { colours: ['hairColor'] },
     'skin-colour': skin('skinColor'),
@@ -101,7 +101,7 @@ const bigSmile: Style = {
     smile: {
       input: {
         only: { mouth: ['unimpressed', 'openSad', 'kawaii'] },
-        except: { accessories: ['faceMask', 'mustache', 'clownNose'] },
+        except: { accessories: ['mustache', 'clownNose'] },
       },
       target: { mouth: 'teethSmile' },
     },
@@ -150,7 +150,7 @@ const lorelei: Style = {
     'hair-colour': { colours: ['hairColor'] },
     'skin-colour': skin('skinColor'),
     background,
-    glasses: { input: { absent: ['glasses'] }, target: { glasses: 'variant02', glassesColor: '000000' } },
+    glasses: { input: { absent: ['glasses'] }, target: { glasses: 'variant01', glassesColor: '000000' } },
     'facial-hair': { input: { absent: ['beard'] }, target: { beard: 'variant01' } },
     smile: {
       input: { only: { mouth: ['sad04', 'sad05', 'sad06', 'sad07', 'sad08', 'sad09'] }, absent: ['beard'] },
@@ -162,7 +162,7 @@ const lorelei: Style = {
 const notionists: Style = {
   effects: {
     background,
-    glasses: { input: { absent: ['glasses'] }, target: { glasses: 'variant10' } },
+    glasses: { input: { absent: ['glasses'] }, target: { glasses: 'variant11' } },
     'facial-hair': { input: { absent: ['beard'] }, target: { beard: 'variant02' } },
   },
 }
