@@ -1,0 +1,48 @@
+import type { Evaluation } from './evaluate.js'
+import type { StepFigures } from './step.js'
+
+/** One point of the training curves: means over the steps since the point before. */
+export interface CurvePoint extends StepFigures {
+  /** Steps done. */
+  step: number
+}
+
+/** Figures on the held-out pairs during training. */
+export interface EvaluationPoint extends Omit<Evaluation, 'samples'> {
+  step: number
+}
+
+export interface History {
+  curve: CurvePoint[]
+  evaluations: EvaluationPoint[]
+}
+
+/** Sums of the steps since the last point, part of a checkpoint so that a resumed curve is the same. */
+export interface CurveWindow {
+  count: number
+  loss: number
+  gradientNorm: number
+  terms: Record<string, { count: number; sum: number }>
+}
+
+export const emptyWindow = (): CurveWindow => ({ count: 0, loss: 0, gradientNorm: 0, terms: {} })
+
+export const addStep = (window: CurveWindow, figures: StepFigures): void => {
+  window.count++
+  window.loss += figures.loss
+  window.gradientNorm += figures.gradientNorm
+  for (const [name, value] of Object.entries(figures.terms)) {
+    window.terms[name] ??= { count: 0, sum: 0 }
+    const term = window.terms[name]
+    term.count++
+    term.sum += value
+  }
+}
+
+export const closeWindow = (window: CurveWindow, step: number, learningRate: number): CurvePoint => ({
+  step,
+  loss: window.loss / window.count,
+  gradientNorm: window.gradientNorm / window.count,
+  terms: Object.fromEntries(Object.entries(window.terms).map(([name, { count, sum }]) => [name, sum / count])),
+  learningRate,
+})
