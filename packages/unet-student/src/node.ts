@@ -28,7 +28,12 @@ export const saveStudent = async (student: Student, folder: string): Promise<voi
   )
   const { weightData, weightSpecs, ...topology } = artifacts!
   const weights = new Uint8Array(tf.io.CompositeArrayBuffer.join(weightData!))
-  const modelJson = JSON.stringify({ ...topology, weightsManifest: [{ paths: [weightsFile], weights: weightSpecs }] })
+  const modelJson = JSON.stringify({
+    ...topology,
+    // Keras 3 finds a class only by its module, which tfjs does not write and does not mind.
+    modelTopology: { ...topology.modelTopology, module: 'keras.models' },
+    weightsManifest: [{ paths: [weightsFile], weights: weightSpecs }],
+  })
   const record: StudentRecord = {
     formatVersion: 1,
     spec: student.spec,

@@ -1,0 +1,146 @@
+import * as tf from '@tensorflow/tfjs-core'
+import '@tensorflow/tfjs-backend-cpu'
+import { type MobilenetEncoderOptions, mobilenetEncoder } from '@fx/mobilenet-encoder'
+import { model, type SymbolicTensor } from '@tensorflow/tfjs-layers'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type Head, parseStudentSpec, studentFromSpec, type UnetStudentOptions, unetStudent } from './index.js'
+
+const tiny = (options: Partial<UnetStudentOptions> = {}, encoder: MobilenetEncoderOptions = {}) =>
+  unetStudent({ inputSize: 32, encoder: mobilenetEncoder({ width: 0.1, depth: 0.1, ...encoder }), ...options })
+
+let before = 0
+beforeEach(() => {
+  before = tf.memory().numTensors
+})
+afterEach(() => {
+  expect(tf.memory().numTensors).toBe(before)
+})
+
+describe('heads', () => {
+  const meanChange = (head: Head, training: boolean): number =>
+    tf.tidy(() => {
+      const student = tiny({ head }, { width: 0.5, depth: 1 })
+      const image = tf.randomUniform([2, 32, 32, 3], 0, 1, 'float32', 3)
+      const output = student.model.apply(image, { training }) as tf.Tensor
+      const change = tf.mean(tf.abs(tf.sub(output, image))).dataSync()[0]!
+      student.dispose()
+      return change
+    })
+
+  test.each(['residual', 'masked-residual'] as const)('an untrained %s student nearly keeps the image', head => {
+    for (const training of [false, true]) {
+      const change = meanChange(head, training)
+      expect(change).toBeGreaterThan(0)
+      expect(change).toBeLessThan(0.04)
+    }
+  })
+
+  test('an untrained direct student paints grey', () => {
+    expect(meanChange('direct', false)).toBeGreaterThan(0.2)
+  })
+
+  test('the mask begins at one half and can be looked at', () => {
+    const student = tiny()
+    const mask = model({
+      inputs: student.model.inputs,
+      outputs: student.model.getLayer('mask').output as SymbolicTensor,
+    })
+    tf.tidy(() => {
+      const values = (mask.predict(tf.randomUniform([1, 32, 32, 3], 0, 1, 'float32', 3)) as tf.Tensor).dataSync()
+      for (const value of values) expect(Math.abs(value - 0.5)).toBeLessThan(0.1)
+    })
+    student.dispose()
+  })
+
+  test.each(['residual', 'masked-residual'] as const)('%s: the first gradient reaches delta and decoder', head => {
+    const student = tiny({ head })
+    tf.tidy(() => {
+      const image = tf.randomUniform([2, 32, 32, 3], 0, 1, 'float32', 3)
+      const { grads } = tf.variableGrads(
+        () => tf.mean(tf.square(tf.sub(student.model.apply(image, { training: true }) as tf.Tensor, 0.5))) as tf.Scalar,
+      )
+      for (const name of ['delta/kernel', 'decoder_1_reduce/kernel', 'Conv1/kernel']) {
+        const weight = student.model.trainableWeights.find(({ originalName }) => originalName === name)!
+        expect(tf.max(tf.abs(grads[weight.name]!)).dataSync()[0], name).toBeGreaterThan(0)
+      }
+    })
+    student.dispose()
+  })
+})
+
+describe('the spec', () => {
+  const student = () => {
+    const { spec, specHash, dispose } = tiny()
+    dispose()
+    return { spec, specHash }
+  }
+
+  test('the hash is that of the architecture, and the same on every machine', () => {
+    expect(student().specHash).toBe('a734c6371e5f83d6f794679d447aae15c991a19b848c7648604fdfc3e0791048')
+    const other = tiny({ head: 'direct' })
+    expect(other.specHash).not.toBe(student().specHash)
+    other.dispose()
+  })
+
+  test('what only repeats a default changes nothing', () => {
+    const explicit = tiny({
+      head: 'masked-residual',
+      decoder: { width: 0.1, skip: 'concat', blocks: 1, channels: undefined },
+    })
+    expect(explicit.specHash).toBe(student().specHash)
+    explicit.dispose()
+  })
+
+  test.each([
+    ['invalid-argument', () => undefined, /must be an object/],
+    ['invalid-argument', () => ({}), /lacks the member 'formatVersion'/],
+    ['invalid-argument', () => ({ ...student().spec, formatVersion: '1' }), /formatVersion of a student spec is "1"/],
+    ['invalid-argument', () => ({ ...student().spec, teacher: 'x' }), /no member 'teacher'/],
+    ['invalid-argument', () => ({ ...student().spec, head: 'none' }), /head is "none"; it must be 'direct'/],
+    ['invalid-argument', () => ({ ...student().spec, input: { height: 32 } }), /lacks the member 'width'/],
+    ['invalid-argument', () => ({ ...student().spec, input: { height: 32, width: 33 } }), /inputSize.width is 33/],
+    [
+      'invalid-argument',
+      () => ({ ...student().spec, decoder: { ...student().spec.decoder, upsampling: 'cubic' } }),
+      /decoder.upsampling is "cubic"; it must be 'bilinear' or 'nearest'/,
+    ],
+    [
+      'invalid-argument',
+      () => ({ ...student().spec, decoder: { ...student().spec.decoder, channels: [8], blocks: [1] } }),
+      /decoder.channels has 1 entries; this encoder gives 5/,
+    ],
+    ['newer-version', () => ({ ...student().spec, formatVersion: 2, heads: [] }), /this release reads up to 1/],
+    [
+      'newer-version',
+      () => ({ ...student().spec, encoder: { ...student().spec.encoder, formatVersion: 2 } }),
+      /encoder spec has format version 2/,
+    ],
+  ])('%s: a wrong spec', (code, spec, message) => {
+    for (const use of [parseStudentSpec, studentFromSpec]) {
+      expect(() => use(spec())).toThrow(message)
+      expect(() => use(spec())).toThrow(expect.objectContaining({ code }))
+    }
+  })
+})
+
+test.each<[Partial<Record<keyof UnetStudentOptions, unknown>>, RegExp]>([
+  [{ inputSize: 100 }, /inputSize.height is 100; it must be divisible by 32, the nearest are 96 and 128/],
+  [{ inputSize: { height: 64, width: 20 } }, /inputSize.width is 20; it must be divisible by 32, the nearest are 32/],
+  [{ inputSize: 0 }, /inputSize.height is 0; it must be a whole number from 1 to 4096/],
+  [{ inputSize: Number.NaN }, /inputSize.height is NaN/],
+  [{ inputSize: undefined }, /inputSize.height is undefined/],
+  [{ head: 'alpha' }, /head is "alpha"; it must be 'direct', 'residual' or 'masked-residual'/],
+  [{ seed: 0.5 }, /seed is 0.5; it must be a whole number/],
+  [{ decoder: { skip: 'sum' } }, /decoder.skip is "sum"; it must be 'concat' or 'add'/],
+  [{ decoder: { width: 0 } }, /decoder.width is 0/],
+  [{ decoder: { blocks: [1, 2] } }, /decoder.blocks has 2 entries for 5 stages/],
+  [{ decoder: { blocks: -1 } }, /decoder.blocks is -1/],
+  [{ decoder: { channels: [8, 8, 8, 8, 0] } }, /decoder.channels is 0/],
+  [{ decoder: { channels: [] } }, /decoder.channels is \[\]/],
+  [{ decoder: { channels: [8, 8] } }, /decoder.channels has 2 entries; this encoder gives 5/],
+  [{ decoder: { expansion: Number.NaN } }, /decoder.expansion is NaN/],
+])('%o is refused', (options, message) => {
+  const build = () => unetStudent({ inputSize: 32, ...options } as UnetStudentOptions)
+  expect(build).toThrow(message)
+  expect(build).toThrow(expect.objectContaining({ code: 'invalid-argument' }))
+})

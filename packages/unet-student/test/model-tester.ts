@@ -1,0 +1,163 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import * as tf from '@tensorflow/tfjs-core'
+import '@tensorflow/tfjs-backend-cpu'
+import { cost, type Student, studentFromSpec, studentSpecHash } from '@fx/unet-student'
+import { loadStudent, saveStudent } from '@fx/unet-student/node'
+import { expect, test } from 'vitest'
+
+/** The layers that a student may be made of: all are Keras's own, under the same name and with the same options. */
+const kerasLayers = [
+  'InputLayer',
+  'Conv2D',
+  'DepthwiseConv2D',
+  'BatchNormalization',
+  'ReLU',
+  'Add',
+  'Multiply',
+  'Concatenate',
+  'UpSampling2D',
+  'ZeroPadding2D',
+]
+
+const predict = (student: Student, image: tf.Tensor): number[] =>
+  tf.tidy(() => [...(student.model.predict(image) as tf.Tensor).dataSync()])
+
+const randomImage = (student: Student, seed: number, batch = 1): tf.Tensor => {
+  const { height, width } = student.spec.input
+  return tf.randomUniform([batch, height, width, 3], 0, 1, 'float32', seed)
+}
+
+/** Multiply-accumulates of one prediction, counted from the kernels that the backend really ran. */
+const executedMacs = async (student: Student, image: tf.Tensor): Promise<number> => {
+  const { kernels } = await tf.profile(() => tf.tidy(() => void student.model.predict(image)))
+  return kernels.reduce((sum, { name, inputShapes, outputShapes }) => {
+    if (!/Conv2D|DepthwiseConv2dNative/.test(name)) return sum
+    const [, , inChannels, last] = inputShapes[1] as number[]
+    const [kernelHeight, kernelWidth] = inputShapes[1] as number[]
+    const [batch, height, width, outChannels] = outputShapes[0] as number[]
+    const perOutput = name.includes('Depthwise')
+      ? kernelHeight! * kernelWidth!
+      : kernelHeight! * kernelWidth! * inChannels!
+    expect(outChannels).toBe(name.includes('Depthwise') ? inChannels! * last! : last)
+    return sum + batch! * height! * width! * outChannels! * perOutput
+  }, 0)
+}
+
+/**
+ * What every student must pass, whatever it is made of. `build` makes a new one with the seed it is given; keep it small,
+ * since the gradients run in plain JavaScript.
+ */
+export const testStudent = (name: string, build: (seed: number) => Student): void => {
+  const withStudent = async (work: (student: Student) => unknown): Promise<void> => {
+    const before = tf.memory().numTensors
+    const student = build(1)
+    try {
+      await work(student)
+    } finally {
+      student.dispose()
+      student.dispose()
+    }
+    expect(tf.memory().numTensors).toBe(before)
+  }
+
+  test(`${name}: gives an image of the input's size in [0, 1]`, () =>
+    withStudent(student => {
+      const image = randomImage(student, 1)
+      const { height, width } = student.spec.input
+      expect(student.model.outputs.map(({ shape }) => shape)).toEqual([[null, height, width, 3]])
+      const values = predict(student, image)
+      expect(values).toHaveLength(height * width * 3)
+      expect(values.every(value => value >= 0 && value <= 1)).toBe(true)
+      image.dispose()
+    }))
+
+  test(`${name}: training reaches every weight, and the moving statistics`, () =>
+    withStudent(student => {
+      // Two pictures, since one alone has no variance where the features are a single pixel.
+      const image = randomImage(student, 1, 2)
+      const target = randomImage(student, 2, 2)
+      const statistics = () =>
+        student.model.weights
+          .filter(({ originalName }) => originalName.includes('moving_'))
+          .map(weight => weight.read().dataSync().join())
+      const before = statistics()
+      const { value, grads } = tf.variableGrads(() => {
+        const output = student.model.apply(image, { training: true }) as tf.Tensor
+        return tf.mean(tf.square(tf.sub(output, target))) as tf.Scalar
+      })
+      expect(Object.keys(grads).sort()).toEqual(student.model.trainableWeights.map(weight => weight.name).sort())
+      for (const [weight, gradient] of Object.entries(grads)) {
+        expect(gradient.dataSync().every(Number.isFinite), weight).toBe(true)
+      }
+      const changed = statistics().filter((text, i) => text !== before[i]).length
+      expect(changed).toBe(before.length)
+      tf.dispose([image, target, value, grads])
+    }))
+
+  test(`${name}: the seed decides the weights, and only the weights`, () =>
+    withStudent(student => {
+      const weights = (other: Student) => {
+        const values = other.model.weights.map(weight => [weight.originalName, weight.read().dataSync().join()])
+        expect(other.specHash).toBe(student.specHash)
+        other.dispose()
+        return values
+      }
+      const mine = student.model.weights.map(weight => [weight.originalName, weight.read().dataSync().join()])
+      expect(weights(build(1))).toEqual(mine)
+      expect(weights(build(2))).not.toEqual(mine)
+    }))
+
+  test(`${name}: a spec rebuilds it, in any order of keys`, () =>
+    withStudent(student => {
+      const reversed = (value: unknown): unknown =>
+        typeof value === 'object' && value !== null && !Array.isArray(value)
+          ? Object.fromEntries(
+              Object.entries(value)
+                .reverse()
+                .map(([key, member]) => [key, reversed(member)]),
+            )
+          : value
+      const again = studentFromSpec(reversed(JSON.parse(JSON.stringify(student.spec))), { seed: 1 })
+      expect(again.spec).toEqual(student.spec)
+      expect(again.specHash).toBe(student.specHash)
+      expect(studentSpecHash(again.spec)).toBe(student.specHash)
+      const image = randomImage(student, 1)
+      expect(predict(again, image)).toEqual(predict(student, image))
+      image.dispose()
+      again.dispose()
+    }))
+
+  test(`${name}: comes back from the disk as it was`, () =>
+    withStudent(async student => {
+      const folder = await mkdtemp(join(tmpdir(), 'student-'))
+      try {
+        await saveStudent(student, folder)
+        const loaded = await loadStudent(folder)
+        const image = randomImage(student, 1)
+        expect(loaded.specHash).toBe(student.specHash)
+        expect(predict(loaded, image)).toEqual(predict(student, image))
+        image.dispose()
+        loaded.dispose()
+      } finally {
+        await rm(folder, { recursive: true })
+      }
+    }))
+
+  test(`${name}: costs what it is said to cost`, () =>
+    withStudent(async student => {
+      const report = cost(student.model)
+      const image = randomImage(student, 1)
+      expect(report.macs).toBe(await executedMacs(student, image))
+      expect(report.parameters).toBe(student.model.countParams())
+      image.dispose()
+    }))
+
+  test(`${name}: is made of standard Keras layers under unique names`, () =>
+    withStudent(student => {
+      const names = student.model.layers.map(layer => layer.name)
+      expect(new Set(names).size).toBe(names.length)
+      for (const layer of student.model.layers) expect(kerasLayers).toContain(layer.getClassName())
+    }))
+}
