@@ -31,6 +31,8 @@ const edit = async (file: string, change: (value: Record<string, unknown>) => un
 test('the folder holds a standard layers-model', async () => {
   expect((await readdir(folder)).sort()).toEqual(['model.json', 'student.json', 'weights.bin'])
   const { modelTopology, weightsManifest } = JSON.parse(await readFile(join(folder, 'model.json'), 'utf8'))
+  // Without it Keras 3 does not find the class `Model`.
+  expect(modelTopology).toMatchObject({ class_name: 'Model', module: 'keras.models' })
   const weightData = new Uint8Array(await readFile(join(folder, 'weights.bin'))).buffer
   const stock = await loadLayersModel(
     tf.io.fromMemory({ modelTopology, weightSpecs: weightsManifest[0].weights, weightData }),

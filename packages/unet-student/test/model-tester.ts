@@ -154,10 +154,14 @@ export const testStudent = (name: string, build: (seed: number) => Student): voi
       image.dispose()
     }))
 
-  test(`${name}: is made of standard Keras layers under unique names`, () =>
+  test(`${name}: its JSON holds standard Keras layers under unique names, and nothing of the process`, () =>
     withStudent(student => {
-      const names = student.model.layers.map(layer => layer.name)
-      expect(new Set(names).size).toBe(names.length)
-      for (const layer of student.model.layers) expect(kerasLayers).toContain(layer.getClassName())
+      const json = student.model.toJSON() as unknown as string
+      const { layers } = JSON.parse(json).config as { layers: { name: string; class_name: string }[] }
+      expect(new Set(layers.map(layer => layer.name)).size).toBe(layers.length)
+      for (const layer of layers) expect(kerasLayers).toContain(layer.class_name)
+      const again = build(1)
+      expect(again.model.toJSON()).toBe(json)
+      again.dispose()
     }))
 }
