@@ -48,15 +48,15 @@ export const drawPerson = (
   const person: Person = { components: {}, colours: {} }
   for (const [option, { items, default: defaults }] of Object.entries(options)) {
     const random = seededRandom(seed, 'portraits', style, option)
+    const only = limits.map(limit => limit.only?.[option]).find(list => list)
     if (option.endsWith('Color')) {
       person.colours[option] = drawUntilVisible(avoid[option], () => {
         const kind = COLOUR_KINDS[option]
         if (kind) return drawColour[kind](random)
-        const listed = defaults as readonly string[]
+        const listed = only ?? (defaults as readonly string[])
         return listed[random.integer(listed.length)]!
       })
     } else if (items?.enum) {
-      const only = limits.map(limit => limit.only?.[option]).find(list => list)
       const variants = (only ?? items.enum).filter(
         name => !limits.some(limit => limit.except?.[option]?.includes(name)),
       )

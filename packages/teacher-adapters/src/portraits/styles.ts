@@ -1,4 +1,4 @@
-/** What a picture may show: the only variants of a component, the variants it may not have, components left out. */
+/** What a picture may show: the only variants or colours of an option, variants it may not have, components left out. */
 export interface Limits {
   only?: Readonly<Record<string, readonly string[]>>
   except?: Readonly<Record<string, readonly string[]>>
@@ -133,6 +133,8 @@ const openPeeps: Style = {
 }
 
 const pixelArt: Style = {
+  // Its other lips are as pale as the skin.
+  always: { only: { mouthColor: ['de0f0d', 'b8283a', '8f1f2b'] } },
   effects: {
     'hair-colour': { input: { absent: ['hat'] }, colours: ['hairColor'] },
     'skin-colour': skin('skinColor'),

@@ -59,7 +59,12 @@ export const openShards = async (folder: string, { verify = true }: OpenShardsOp
     const number = shardOf(starts, index)
     const place = (await placesOf(number))[index - starts[number]!]!
     const stored = await readPlace(join(folder, manifest.shards[number]!.path), place)
-    return openPair(stored, { index, licence: { id: 'NOASSERTION' }, version: manifest.plan })
+    const { effect: _, ...opened } = openPair(stored, {
+      index,
+      licence: { id: 'NOASSERTION' },
+      version: manifest.plan,
+    })
+    return opened
   }
 
   return {

@@ -85,12 +85,18 @@ export const writeShards = async (
   }
   if (total !== undefined && manifest.pairCount > total) throw holdsMore(folder, manifest.pairCount, total)
   await makeFolder(folder)
-  if (found?.finished) {
-    await savePartial(folder, manifest)
-    await rm(join(folder, MANIFEST))
-  }
 
+  // A finished folder stays finished until the first pair that it lacks has come.
+  let finished = found?.finished === true
   let shard: OpenShard | undefined
+  const openShard = async () => {
+    if (finished) {
+      await savePartial(folder, manifest)
+      await rm(join(folder, MANIFEST))
+      finished = false
+    }
+    return OpenShard.create(folder, manifest.shards.length)
+  }
   const closeShard = async () => {
     if (!shard) return
     manifest.shards.push(await shard.finish())
@@ -111,7 +117,7 @@ export const writeShards = async (
         if (index % pairsPerShard === 0 && pair.id !== firstId) throw mismatch(folder, `pair ${index} is '${firstId}'`)
       } else {
         checkPair(pair, effect, size)
-        shard ??= await OpenShard.create(folder, manifest.shards.length)
+        shard ??= await openShard()
         await shard.add(index, pair, effect)
         if (shard.pairs === pairsPerShard) await closeShard()
       }
@@ -127,6 +133,10 @@ export const writeShards = async (
   }
   await writeFileAtomic(join(folder, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`)
   await rm(join(folder, PARTIAL), { force: true })
+  const listed = manifest.shards.map(({ path }) => path)
+  for (const { path } of found?.manifest.shards ?? []) {
+    if (!listed.includes(path)) await rm(join(folder, path), { force: true })
+  }
   return manifest
 }
 

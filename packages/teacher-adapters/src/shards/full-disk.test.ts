@@ -1,0 +1,47 @@
+import type { FileHandle } from 'node:fs/promises'
+import { expect, test, vi } from 'vitest'
+import { filesIn, temporaryFolder } from '../../test/folder.js'
+import { effect, pairsOf, size } from '../../test/noise.js'
+import { writeShards } from '../shards.js'
+
+const disk = vi.hoisted(() => ({ left: Number.POSITIVE_INFINITY }))
+
+// A disk with so many bytes left: the write that does not fit fails half-way, as a real one does.
+vi.mock('node:fs/promises', async original => {
+  const real = await original<typeof import('node:fs/promises')>()
+  const open = async (...args: Parameters<typeof real.open>): Promise<FileHandle> => {
+    const file = await real.open(...args)
+    const write = file.writeFile.bind(file)
+    file.writeFile = async data => {
+      const bytes = typeof data === 'string' ? Buffer.from(data) : (data as Uint8Array)
+      await write(bytes.subarray(0, Math.min(bytes.length, disk.left)))
+      disk.left -= bytes.length
+      if (disk.left < 0) throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
+    }
+    return file
+  }
+  return { ...real, default: real, open }
+})
+
+const at = temporaryFolder()
+
+test('a full disk is told as such, leaves nothing half-written, and the run goes on once there is room', async () => {
+  const options = { effect, size, pairsPerShard: 4 }
+  await writeShards(at('unbroken'), pairsOf(0, 10), options)
+  const expected = await filesIn(at('unbroken'))
+  const shard = Buffer.from(expected['000000.tar']!, 'base64').length
+  for (const left of [0, 700, shard - 1, shard, shard + 200, shard * 1.7]) {
+    disk.left = Math.floor(left)
+    const folder = at(`disk-${left}`)
+    await expect(writeShards(folder, pairsOf(0, 10), options)).rejects.toEqual(
+      expect.objectContaining({ code: 'write-failed', message: expect.stringMatching(/: the disk is full$/) }),
+    )
+    for (const [name, content] of Object.entries(await filesIn(folder))) {
+      if (name === 'manifest.partial.json') JSON.parse(Buffer.from(content, 'base64').toString())
+      else expect(content).toBe(expected[name])
+    }
+    disk.left = Number.POSITIVE_INFINITY
+    await writeShards(folder, pairsOf(0, 10), options)
+    expect(await filesIn(folder)).toEqual(expected)
+  }
+})
