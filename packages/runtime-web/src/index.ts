@@ -1,1 +1,5 @@
-export {}
+export type { BackendOptions } from './engine/types.js'
+export type { EffectStats } from './latency.js'
+export { type Effect, type LoadEffectOptions, loadEffect, type RunOptions } from './load-effect.js'
+export { type EffectPlayer, type PlayOptions, playEffect } from './play-effect.js'
+export type { EffectSource } from './source.js'
