@@ -1,0 +1,49 @@
+import { createReadStream, existsSync, statSync } from 'node:fs'
+import { extname, join, normalize } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Connect, defineConfig, type Plugin } from 'vite'
+
+const quickstart = fileURLToPath(new URL('../../out/quickstart', import.meta.url))
+
+/** Serves what `npm start` left in out/quickstart, and 404 (not a page) for what is not there. */
+const serveQuickstart = (): Plugin => {
+  const middleware: Connect.NextHandleFunction = (request, response) => {
+    const path = normalize(decodeURIComponent(new URL(request.url ?? '/', 'http://localhost').pathname))
+    const file = join(quickstart, path)
+    if (!file.startsWith(quickstart) || !existsSync(file) || !statSync(file).isFile()) {
+      response.writeHead(404).end()
+      return
+    }
+    const types: Record<string, string> = { '.json': 'application/json', '.png': 'image/png' }
+    response.writeHead(200, {
+      'content-type': types[extname(file)] ?? 'application/octet-stream',
+      'cache-control': 'no-cache',
+    })
+    createReadStream(file).pipe(response)
+  }
+  return {
+    name: 'serve-quickstart',
+    configureServer: server => void server.middlewares.use('/quickstart', middleware),
+    configurePreviewServer: server => void server.middlewares.use('/quickstart', middleware),
+  }
+}
+
+// Threads in wasm need a cross-origin isolated page.
+const headers = {
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+}
+
+export default defineConfig({
+  plugins: [serveQuickstart()],
+  resolve: { conditions: ['@fx/source', 'module', 'browser', 'development|production'] },
+  // The worker of @fx/runtime-web is a module with lazy parts, which the classic format cannot hold.
+  worker: { format: 'es' },
+  server: { headers },
+  preview: { headers },
+  build: { target: 'es2022', chunkSizeWarningLimit: 4096 },
+  // Named so that the first visit does not reload when vite finds them in the worker.
+  optimizeDeps: {
+    include: ['@tensorflow/tfjs-core', '@tensorflow/tfjs-converter', '@tensorflow/tfjs-backend-wasm'],
+  },
+})
