@@ -4,7 +4,7 @@ import { type EffectSpec, FxError, hashJson, listed } from '@fx/core'
 import { validatePairRequest } from './contract/request.js'
 import type { Licence, PairRequest, TeacherAdapter, TeacherPair } from './contract/types.js'
 import { groupPairs, openPair, type StoredPair } from './shards/pairs.js'
-import { openShards, readPlace, tarPairs } from './shards/read.js'
+import { openShards, type PairPlace, readPlace, tarPairs } from './shards/read.js'
 
 export interface RecordedOptions {
   /**
@@ -151,7 +151,8 @@ const openRecording = async (path: string, licence: Licence, verify: boolean): P
 }
 
 const overTars = async (tars: readonly string[], licence: Licence): Promise<Recording> => {
-  const places = (await Promise.all(tars.map(async tar => (await tarPairs(tar)).map(place => ({ tar, place }))))).flat()
+  const places: { tar: string; place: PairPlace }[] = []
+  for (const tar of tars) for (const place of await tarPairs(tar)) places.push({ tar, place })
   const version = hashJson(places.map(({ place }) => place)).slice(0, 16)
   return recordingOf(places.length, version, licence, index => {
     const { tar, place } = places[index]!

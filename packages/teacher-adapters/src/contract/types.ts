@@ -10,7 +10,7 @@ export interface RgbImage {
 
 /** Under which terms the pixels of a pair stand. */
 export interface Licence {
-  /** SPDX identifier, for instance `CC0-1.0`. */
+  /** SPDX identifier, for instance `CC0-1.0`; `NOASSERTION` when nobody said. */
   id: string
   /** Who must be named, when the licence asks for it. */
   attribution?: string
@@ -50,7 +50,7 @@ export interface TeacherCapabilities {
   size: { min: number; max: number }
   /** Ids of the effects it resolves by id, or `'any'` when it reads the prompt. */
   effects: readonly string[] | 'any'
-  /** Names of the effect parameters it honours at any value of their range. */
+  /** Names of the effect parameters it honours; an effect that declares another one is refused. */
   parameters: readonly string[]
 }
 

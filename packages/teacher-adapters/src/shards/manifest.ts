@@ -36,6 +36,9 @@ export interface ShardManifest {
 /** What stands in a pair's `.json`, beside its two images. */
 export type PairRecord = Omit<TeacherPair, 'input' | 'target'> & { effect: string }
 
+/** The same from any writer: others need not name the effect. */
+export type StoredPairRecord = Omit<PairRecord, 'effect'> & { effect?: string }
+
 const inEnglish = { error: en().localeError }
 const count = z.int().check(z.nonnegative())
 const licence = z.object({ id: z.string(), attribution: z.optional(z.string()), url: z.optional(z.string()) })
@@ -109,7 +112,7 @@ export const parseShardManifest = (value: unknown, name: string): ShardManifest 
 }
 
 /** @throws FxError `corrupt-file` naming the pair and the member that is wrong. */
-export const parsePairRecord = (bytes: Uint8Array, name: string): Partial<Pick<PairRecord, 'effect'>> & PairRecord => {
+export const parsePairRecord = (bytes: Uint8Array, name: string): StoredPairRecord => {
   let value: unknown
   try {
     value = JSON.parse(Buffer.from(bytes).toString('utf8'))
@@ -120,7 +123,7 @@ export const parsePairRecord = (bytes: Uint8Array, name: string): Partial<Pick<P
   if (!result.success) {
     throw new FxError('corrupt-file', `${name} does not describe a pair: ${z.prettifyError(result.error)}`)
   }
-  return result.data as PairRecord
+  return result.data as StoredPairRecord
 }
 
 /** The values that differ, in the order of their first appearance. */

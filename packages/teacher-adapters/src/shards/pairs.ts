@@ -1,7 +1,7 @@
 import { FxError } from '@fx/core'
 import type { Licence, RgbImage, TeacherPair } from '../contract/types.js'
 import { decodePng } from '../image/png.js'
-import { PAIR_ID, type PairRecord, parsePairRecord } from './manifest.js'
+import { PAIR_ID, parsePairRecord, type StoredPairRecord } from './manifest.js'
 
 /** A pair's files as they lie at rest. */
 export interface StoredPair {
@@ -80,7 +80,7 @@ export const openPair = (stored: StoredPair, defaults: PairDefaults): TeacherPai
       `${stored.name}: the input is ${input.width}x${input.height}, the target ${target.width}x${target.height}; they must be equal`,
     )
   }
-  const record: Omit<PairRecord, 'effect'> & { effect?: string } = stored.json
+  const record: StoredPairRecord = stored.json
     ? parsePairRecord(stored.json, `${stored.name}.json`)
     : {
         id: idOf(stored.key),

@@ -10,6 +10,9 @@ import { parseShardManifest, type ShardFile, type ShardManifest } from './manife
 import { groupPairs, openPair, type StoredPair } from './pairs.js'
 import { scanTar, type TarEntry } from './tar.js'
 
+/** Bytes of one image or description. A 4096 x 4096 image of random pixels has a fifth of it. */
+const MAX_PART = 256 * 1024 * 1024
+
 /** Where one pair's files lie in a tar. */
 export type PairPlace = { key: string; parts: { input: TarEntry; target: TarEntry; json?: TarEntry } }
 
@@ -144,6 +147,8 @@ export const tarPairs = (path: string): Promise<PairPlace[]> =>
 export const readPlace = (path: string, { key, parts }: PairPlace): Promise<StoredPair> =>
   withFile(path, async file => {
     const bytes = async ({ name, offset, size }: TarEntry) => {
+      if (size > MAX_PART)
+        throw new FxError('corrupt-file', `${path}: '${name}' has ${size} bytes; no image is that big`)
       const data = Buffer.alloc(size)
       const { bytesRead } = await file.read(data, 0, size, offset)
       if (bytesRead !== size) throw new FxError('corrupt-file', `${path} was cut while it was read, at '${name}'`)

@@ -26,7 +26,7 @@ const scan = async (bytes: Uint8Array): Promise<Record<string, string>> => {
   }
   return files
 }
-const packed = (...entries: (Header & { body?: string })[]): Promise<Uint8Array> => {
+const packed = (...entries: (Partial<Header> & { name: string } & { body?: string })[]): Promise<Uint8Array> => {
   const stream = pack()
   for (const { body = '', ...header } of entries) stream.entry(header, body)
   stream.finalize()
