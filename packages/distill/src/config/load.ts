@@ -45,7 +45,7 @@ export const loadConfig = async (path?: string): Promise<DistillConfig> => {
   const { createJiti } = await import('jiti')
   // `tryNative`: under tsx, or in a Node that strips types, the config must see the very modules that this program
   // sees; jiti's own transformation is for the rest.
-  const jiti = createJiti(pathToFileURL(file).href, { tryNative: true, fsCache: false })
+  const jiti = createJiti(pathToFileURL(file).href, { tryNative: true, interopDefault: false, fsCache: false })
   const module = await jiti.import<{ default?: DistillConfig }>(file)
   const config = module.default
   if (typeof config !== 'object' || config === null) {

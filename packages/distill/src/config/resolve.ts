@@ -74,14 +74,15 @@ export const resolveConfig = (config: DistillConfig): ResolvedConfig => {
       details: { issues: result.error.issues },
     })
   }
+  const effect = parseEffectSpec(config.effect)
   const { pairs, training, ...rest } = result.data
   const { loss = l1() } = config.training
   const out = resolve(rest.out)
   return {
     ...rest,
-    name: rest.name ?? config.effect.id,
+    name: rest.name ?? effect.id,
     out,
-    effect: parseEffectSpec(config.effect),
+    effect,
     teacher: config.teacher,
     student: config.student,
     exporter: config.exporter,

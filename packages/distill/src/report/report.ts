@@ -112,7 +112,9 @@ const samplesHtml = async (record: RunRecord, folder: string): Promise<string> =
   const heads = ['Input', 'Teacher', 'Student', 'Difference'].map(head => `<span>${head}</span>`).join('')
   const rows: string[] = []
   for (const sample of record.samples) rows.push(await sampleHtml(sample, record, folder))
-  return `<div class="row heads">${heads}</div><div class="samples">${rows.join('')}</div>`
+  // One row of headings for each column; on a narrow screen there is one column, and the second is hidden.
+  const heading = `<div class="row heads">${heads}</div>`
+  return `<div class="samples">${heading}${heading}${rows.join('')}</div>`
 }
 
 const sampleHtml = async (sample: ShownSample, record: RunRecord, folder: string): Promise<string> => {

@@ -27,15 +27,20 @@ p { margin: .4rem 0 .8rem; }
 .sample { margin: 0 0 1.1rem; }
 .sample figcaption { color: var(--soft); font-size: .85rem; margin-top: .25rem; }
 .row { display: grid; grid-template-columns: repeat(4, 1fr); gap: .4rem; }
-.row img { width: 100%; display: block; border-radius: .35rem; image-rendering: pixelated; background: var(--line); }
-.row.heads { position: sticky; top: 0; background: var(--ground); padding: .4rem 0; font-size: .85rem; font-weight: 600; z-index: 1; }
-.samples { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 28rem), 1fr)); gap: 0 1.6rem; }
+.row img { width: 100%; height: auto; aspect-ratio: 1; display: block; border-radius: .35rem; image-rendering: pixelated; background: var(--line); }
+.heads { font-size: .85rem; font-weight: 600; }
+.heads + .heads { display: none; }
+.samples { display: grid; gap: .3rem 1.6rem; }
+@media (min-width: 48rem) {
+  .samples { grid-template-columns: 1fr 1fr; }
+  .heads + .heads { display: grid; }
+}
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: .8rem; }
 .chart { background: var(--card); border: 1px solid var(--line); border-radius: .7rem; padding: .7rem .6rem; min-width: 0; }
 .chart h3 { margin: 0 .3rem .3rem; font-size: .9rem; font-weight: 600; }
 .chart .u-legend { font-size: .75rem; }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-size: .92rem; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; width: 100%; min-width: 32rem; font-size: .92rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .4rem .8rem .4rem 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
 th { color: var(--soft); font-weight: 600; white-space: nowrap; }
 details { border-bottom: 1px solid var(--line); padding: .5rem 0; }

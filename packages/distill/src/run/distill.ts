@@ -6,20 +6,19 @@ import { FxError } from '@fx/core'
 import { writeFileAtomic } from '@fx/core/node'
 import type { TeacherAdapter } from '@fx/teacher-adapters'
 import { resolveConfig } from '../config/resolve.js'
-import type { DistillConfig, ExportResult, ResolvedConfig, Student } from '../config/types.js'
-import { checkTeacher, obtainPairs } from '../data/collect.js'
-import { changedMask, type PairSet } from '../data/pairs.js'
-import { splitSeeds } from '../data/split.js'
-import { type EventLog, openEventLog } from '../logs/tfevents.js'
+import type { DistillConfig, ResolvedConfig, Student } from '../config/types.js'
+import { checkTeacher } from '../data/collect.js'
+import { openEventLog } from '../logs/event-log.js'
 import { writeReport } from '../report/report.js'
 import { readCheckpoint } from '../training/checkpoint.js'
-import { type Evaluation, evaluate } from '../training/evaluate.js'
 import { checkStudent } from '../training/forward.js'
-import { type TrainingState, train } from '../training/train.js'
+import type { TrainingState } from '../training/train.js'
 import { checkFingerprint, fingerprintOf } from './fingerprint.js'
-import { announced, type OnProgress, type Phase, type ProgressEvent } from './progress.js'
-import { flatMetrics, type Metrics, metricsOf, type RunRecord, readRecord, runFiles, writeRecord } from './record.js'
-import { writeSamples } from './samples.js'
+import { evaluationPhase, exportPhase, logEvaluation, pairsPhase, type Run, recordOf, trainingPhase } from './phases.js'
+import { announced, type OnProgress } from './progress.js'
+import { type Metrics, metricsOf, type RunRecord, readRecord, runFiles, writeRecord } from './record.js'
+import { logSamples, writeSamples } from './samples.js'
+import { stopwatch } from './stopwatch.js'
 import { loadStudent, saveStudent } from './student-files.js'
 
 export interface DistillOptions {
@@ -80,15 +79,6 @@ export const distill = async (config: DistillConfig, options: DistillOptions = {
   }
 }
 
-interface Run {
-  config: ResolvedConfig
-  teacher: TeacherAdapter
-  student: Student
-  backend: { name: string; reason: string; threads: number }
-  clock: Stopwatch
-  options: DistillOptions
-}
-
 const run = async (context: Run): Promise<DistillResult> => {
   const { config, teacher, student, clock, options } = context
   const folder = config.out
@@ -106,42 +96,13 @@ const run = async (context: Run): Promise<DistillResult> => {
     })
     return { folder, metrics: metricsOf(finished), record: finished, student, alreadyFinished: true }
   }
-  await clear(folder, from === undefined)
   clock.before = from?.state.seconds ?? 0
 
   const { pairs, seeds, duplicates } = await pairsPhase(context)
+  await clear(folder, from === undefined)
   const log = await openEventLog(join(folder, runFiles.logs), from && from.state.step + 1)
   try {
-    const history = await announced(onProgress, 'training', async () => {
-      const { steps } = config.training
-      const start = from?.state.step ?? 0
-      const value = await train({
-        config,
-        student,
-        pairs,
-        seeds,
-        fingerprint,
-        from,
-        path: checkpointPath,
-        seconds: clock.total,
-        signal: options.signal,
-        onStep: (done, { loss, learningRate }) =>
-          onProgress({ type: 'progress', phase: 'training', done, total: steps, values: { loss, learningRate } }),
-        onPoint: ({ step, loss, terms, gradientNorm, learningRate }) =>
-          log.scalars(step, {
-            'train/loss': loss,
-            'train/gradient_norm': gradientNorm,
-            'train/learning_rate': learningRate,
-            ...Object.fromEntries(Object.entries(terms).map(([name, term]) => [`train/terms/${name}`, term])),
-          }),
-        onEvaluation: ({ step, ...figures }) => logEvaluation(log, step, figures),
-      })
-      const went = start > 0 ? `from step ${start} to ${steps}` : `${steps} steps`
-      return {
-        value,
-        message: `${went} of ${config.training.batchSize} pairs; last loss ${value.curve.at(-1)!.loss.toPrecision(3)}`,
-      }
-    })
+    const history = await trainingPhase(context, { pairs, seeds, fingerprint, from, path: checkpointPath }, log)
     const evaluation = await evaluationPhase(context, pairs, seeds.heldOut)
     const { samples, ...pooled } = evaluation
     history.evaluations.push({ step: config.training.steps, ...pooled })
@@ -154,6 +115,7 @@ const run = async (context: Run): Promise<DistillResult> => {
       effect: config.effect,
       batchSize: config.training.batchSize,
     })
+    await logSamples(log, config.training.steps, folder, shown, config.size)
     const exported = config.exporter && (await exportPhase(context, pairs, seeds.heldOut, evaluation))
     const record = recordOf(context, { pairs, evaluation, history, shown, exported, duplicates })
     await announced(onProgress, 'report', async () => {
@@ -181,152 +143,4 @@ const clear = async (folder: string, everything: boolean): Promise<void> => {
   const { checkpoint, logs, ...results } = runFiles
   const names = everything ? Object.values(runFiles) : Object.values(results)
   await Promise.all(names.map(name => rm(join(folder, name), { recursive: true, force: true })))
-}
-
-const pairsPhase = ({ config, teacher, clock, options }: Run) =>
-  announced(clock.onProgress, 'pairs', async () => {
-    const { pairs, source } = await obtainPairs({
-      config,
-      teacher,
-      signal: options.signal,
-      onPair: (done, total) => clock.onProgress({ type: 'progress', phase: 'pairs', done, total }),
-    })
-    const seeds = splitSeeds(config.seed, config.pairs.train, config.pairs.heldOut)
-    await refuseUnchanged(pairs, seeds.heldOut, config)
-    const trained = new Set(seeds.train.map(seed => pairs.facts[seed]!.inputHash))
-    const duplicates = seeds.heldOut.filter(seed => trained.has(pairs.facts[seed]!.inputHash)).length
-    const also = duplicates > 0 ? `; ${duplicates} held-out inputs equal a training input` : ''
-    return {
-      value: { pairs, seeds, duplicates },
-      message: `${seeds.train.length} to train, ${seeds.heldOut.length} held out, ${source}${also}`,
-    }
-  })
-
-const refuseUnchanged = async (pairs: PairSet, seeds: readonly number[], config: ResolvedConfig): Promise<void> => {
-  for (const seed of seeds) {
-    if (changedMask(await pairs.read(seed), config.pairs.changedThreshold).includes(1)) return
-  }
-  throw new FxError(
-    'invalid-argument',
-    `The teacher changed nothing in ${seeds.length} held-out pairs (no channel by more than ` +
-      `${config.pairs.changedThreshold} of 255): there is no effect to learn`,
-  )
-}
-
-const evaluationPhase = ({ config, student, clock }: Run, pairs: PairSet, seeds: readonly number[]) =>
-  announced(clock.onProgress, 'evaluation', async () => {
-    const value = await evaluate({
-      model: student.model,
-      pairs,
-      seeds,
-      effect: config.effect,
-      batchSize: config.training.batchSize,
-      changedThreshold: config.pairs.changedThreshold,
-      onProgress: (done, total) => clock.onProgress({ type: 'progress', phase: 'evaluation', done, total }),
-    })
-    const { studentMae, doNothingMae } = value.changedRegion
-    return {
-      value,
-      message:
-        `${value.heldOut} held-out pairs: error ${studentMae.toFixed(4)} where the effect acts, ` +
-        `${(studentMae / doNothingMae).toFixed(2)} of doing nothing; the rest kept at ${value.keptRegion.psnrDb.toFixed(1)} dB`,
-    }
-  })
-
-const exportPhase = (
-  { config, student, teacher, clock }: Run,
-  pairs: PairSet,
-  seeds: readonly number[],
-  evaluation: Evaluation,
-) =>
-  announced(clock.onProgress, 'export', async (): Promise<{ value: ExportResult; message: string }> => {
-    const { size } = config
-    const value = await config.exporter!({
-      model: student.model,
-      spec: student.spec,
-      specHash: student.specHash,
-      effect: config.effect,
-      provenance: {
-        teacher: teacher.id,
-        teacherVersion: teacher.version,
-        licences: [...new Set(pairs.facts.map(({ provenance }) => provenance.licence.id))].sort(),
-      },
-      metrics: flatMetrics(evaluation),
-      probe: { width: size, height: size, data: (await pairs.read(seeds[0]!)).input },
-      folder: config.out,
-    })
-    const { layersMsP50, fusedMsP50, maxAbsDiff } = value
-    return {
-      value,
-      message:
-        `${value.folder}: ${fusedMsP50.toFixed(1)} ms an image, ${(layersMsP50 / fusedMsP50).toFixed(1)} times as fast ` +
-        `as the LayersModel; equal to ${maxAbsDiff.toExponential(1)}`,
-    }
-  })
-
-const logEvaluation = (
-  log: EventLog,
-  step: number,
-  { changedRegion, keptRegion, fullImage }: Omit<Evaluation, 'samples'>,
-): Promise<void> =>
-  log.scalars(step, {
-    'held_out/changed_mae': changedRegion.studentMae,
-    'held_out/changed_mae_of_doing_nothing': changedRegion.studentMae / changedRegion.doNothingMae,
-    'held_out/kept_psnr_db': keptRegion.psnrDb,
-    'held_out/full_mae': fullImage.studentMae,
-  })
-
-const recordOf = (
-  { config, teacher, student, backend, clock }: Run,
-  results: Pick<RunRecord, 'evaluation' | 'history' | 'export'> & {
-    pairs: PairSet
-    shown: RunRecord['samples']
-    exported?: ExportResult
-    duplicates: number
-  },
-): Omit<RunRecord, 'formatVersion'> => {
-  const { loss, ...numbers } = config.training
-  const { train, heldOut, parameters, changedThreshold } = config.pairs
-  const licences = new Map(results.pairs.facts.map(({ provenance: { licence } }) => [JSON.stringify(licence), licence]))
-  return {
-    name: config.name,
-    finished: new Date().toISOString(),
-    effect: config.effect,
-    size: config.size,
-    seed: config.seed,
-    backend: { name: backend.name, reason: backend.reason, threads: backend.threads },
-    teacher: { id: teacher.id, version: teacher.version, licences: [...licences.values()] },
-    student: { spec: student.spec, specHash: student.specHash, parameters: student.model.countParams() },
-    pairs: { train, heldOut, parameters, changedThreshold, duplicates: results.duplicates },
-    training: { ...numbers, loss: loss.names },
-    evaluation: results.evaluation,
-    history: results.history,
-    samples: results.shown,
-    ...(results.exported && { export: { ...results.exported } }),
-    seconds: { ...clock.parts, total: clock.total() },
-  }
-}
-
-interface Stopwatch {
-  /** Seconds of earlier sessions of the run. */
-  before: number
-  /** Seconds of the finished parts of this session. */
-  parts: Partial<Record<Phase, number>>
-  total: () => number
-  onProgress: OnProgress
-}
-
-/** Times the run, and each part by listening to what it announces. */
-const stopwatch = (listener?: OnProgress): Stopwatch => {
-  const start = performance.now()
-  const clock: Stopwatch = {
-    before: 0,
-    parts: {},
-    total: () => clock.before + (performance.now() - start) / 1000,
-    onProgress: (event: ProgressEvent) => {
-      if (event.type === 'done') clock.parts[event.phase] = event.seconds
-      listener?.(event)
-    },
-  }
-  return clock
 }

@@ -1,7 +1,9 @@
-import { rm } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomic } from '@fx/core/node'
 import { encodePng } from '@fx/teacher-adapters'
+import type { EventLog } from '../logs/event-log.js'
+import type { LoggedImage } from '../logs/tfrecord.js'
 import { type EvaluateOptions, predictions, type SampleFigures } from '../training/evaluate.js'
 import { runFiles, type ShownSample } from './record.js'
 
@@ -60,4 +62,22 @@ export const writeSamples = async (
   }
   await writeFileAtomic(join(target, 'index.json'), JSON.stringify(shown, null, 2))
   return shown
+}
+
+/** Puts the shown pairs into the TensorBoard log. */
+export const logSamples = async (
+  log: EventLog,
+  step: number,
+  folder: string,
+  shown: readonly ShownSample[],
+  size: number,
+): Promise<void> => {
+  const images: Record<string, LoggedImage> = {}
+  for (const sample of shown) {
+    for (const role of ['input', 'teacher', 'student'] as const) {
+      const png = await readFile(join(folder, runFiles.samples, sample[role]))
+      images[`seed_${sample.seed}/${role}`] = { width: size, height: size, png }
+    }
+  }
+  await log.images(step, images)
 }

@@ -21,7 +21,7 @@ export interface History {
 export interface CurveWindow {
   count: number
   loss: number
-  gradientNorm: number
+  gradientNorm: number | null
   terms: Record<string, { count: number; sum: number }>
 }
 
@@ -30,7 +30,8 @@ export const emptyWindow = (): CurveWindow => ({ count: 0, loss: 0, gradientNorm
 export const addStep = (window: CurveWindow, figures: StepFigures): void => {
   window.count++
   window.loss += figures.loss
-  window.gradientNorm += figures.gradientNorm
+  if (figures.gradientNorm === null) window.gradientNorm = null
+  else if (window.gradientNorm !== null) window.gradientNorm += figures.gradientNorm
   for (const [name, value] of Object.entries(figures.terms)) {
     window.terms[name] ??= { count: 0, sum: 0 }
     const term = window.terms[name]
@@ -42,7 +43,7 @@ export const addStep = (window: CurveWindow, figures: StepFigures): void => {
 export const closeWindow = (window: CurveWindow, step: number, learningRate: number): CurvePoint => ({
   step,
   loss: window.loss / window.count,
-  gradientNorm: window.gradientNorm / window.count,
+  gradientNorm: window.gradientNorm === null ? null : window.gradientNorm / window.count,
   terms: Object.fromEntries(Object.entries(window.terms).map(([name, { count, sum }]) => [name, sum / count])),
   learningRate,
 })

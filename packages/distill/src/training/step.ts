@@ -11,8 +11,8 @@ export interface StepFigures {
   loss: number
   /** Each term of the loss before its weight. */
   terms: Record<string, number>
-  /** Global norm of the gradients before clipping. */
-  gradientNorm: number
+  /** Global norm of the gradients before clipping; null where the backend does not tell (WebGPU). */
+  gradientNorm: number | null
   learningRate: number
 }
 
@@ -33,7 +33,7 @@ export interface StepOptions {
 const scalar = async (value: tf.Scalar): Promise<number> => (await value.data())[0]!
 
 /**
- * One step: forward in training mode, loss, gradients, update. The weights are left alone when the loss is not finite.
+ * One step: forward in training mode, loss, gradients, update. The weights are left alone when loss or gradients are not finite.
  *
  * @throws FxError `not-finite`, naming the step.
  */
@@ -53,11 +53,13 @@ export const trainStep = async (options: StepOptions): Promise<StepFigures> => {
     for (const [name, term] of Object.entries(terms)) figures[name] = await scalar(term)
     const total = await scalar(value)
     refuseNotFinite(total, 'loss', step, learningRate)
-    const gradientNorm = optimizer.update(optimizerState, grads, {
-      learningRate,
-      ...(clipNorm === false ? {} : { clipNorm }),
-    })
-    refuseNotFinite(gradientNorm, 'gradient norm', step, learningRate)
+    const norm = optimizer.update(
+      optimizerState,
+      variables.map(variable => grads[variable.name]!),
+      { learningRate, ...(clipNorm === false ? {} : { clipNorm }) },
+    )
+    const gradientNorm = tf.getBackend() === 'webgpu' ? null : norm
+    if (gradientNorm !== null) refuseNotFinite(gradientNorm, 'gradient norm', step, learningRate)
     return { loss: total, terms: figures, gradientNorm, learningRate }
   } finally {
     tf.dispose([value, grads, terms])

@@ -1,10 +1,15 @@
-import { adam } from '@fx/backend/training'
+import {
+  adam,
+  exponentialMovingAverage,
+  fuseLayersForTraining,
+  type MovingAverageState,
+  type SavedOptimizerState,
+} from '@fx/backend/training'
 import { FxError } from '@fx/core'
 import type { ResolvedConfig, Student } from '../config/types.js'
 import { type Batch, batchSource } from '../data/batches.js'
 import type { PairSet } from '../data/pairs.js'
 import type { Fingerprint } from '../run/fingerprint.js'
-import { updateAverage } from './average.js'
 import { recalibrateBatchNorm } from './batch-norm.js'
 import { type Checkpoint, writeCheckpoint } from './checkpoint.js'
 import { type Evaluation, evaluate } from './evaluate.js'
@@ -19,7 +24,7 @@ import {
 } from './history.js'
 import { learningRateAt } from './schedule.js'
 import { type StepFigures, trainStep } from './step.js'
-import { readWeights, trainableVariables, type WeightValues, withWeights, writeWeights } from './weights.js'
+import { allVariables, readWeights, trainableVariables, type WeightValues, writeWeights } from './weights.js'
 
 /** The JSON part of a checkpoint. */
 export interface TrainingState {
@@ -59,114 +64,131 @@ export interface TrainOptions {
  * @throws FxError `aborted` after writing a checkpoint, when the signal fires; `not-finite`; `write-failed`.
  */
 export const train = async (options: TrainOptions): Promise<History> => {
-  const { config, student, pairs, seeds, from, signal } = options
+  const { config, student, from } = options
   const { model } = student
-  const { steps, ema, clipNorm, loss, checkpointEvery, evaluateEvery, logEvery } = config.training
+  const { ema } = config.training
+  if (from) writeWeights(model, weightsOf(from.tensors))
   const variables = trainableVariables(model)
-  const batchAt = batchSource({
+  const optimizer = adam()
+  const optimizerState = optimizer.init(variables, from && savedState(from, 'adam'))
+  const moving = ema === false ? undefined : exponentialMovingAverage(ema)
+  let average: MovingAverageState | undefined
+  const unfuse = fuseLayersForTraining(model)
+  try {
+    average = moving?.init(allVariables(model), from && savedState(from, 'average'))
+    const history = await loop(options, {
+      average,
+      save: async (): Promise<Record<string, Float32Array>> => ({
+        ...named('weights', await readWeights(model)),
+        ...prefixed('adam', await optimizerState.save()),
+        ...(average && prefixed('average', await average.save())),
+      }),
+      step: async (batch, step) => {
+        const { loss, clipNorm } = config.training
+        const learningRate = learningRateAt(step, config.training)
+        const update = { optimizer, optimizerState, learningRate, clipNorm }
+        const figures = await trainStep({ model, variables, batch, size: config.size, step, loss, ...update })
+        if (moving && average) moving.update(average)
+        return figures
+      },
+    })
+    average?.swap()
+    await recalibrateBatchNorm(model, config.size, calibrationBatches(options))
+    return history
+  } finally {
+    unfuse()
+    optimizerState.dispose()
+    average?.dispose()
+  }
+}
+
+interface Work {
+  average?: MovingAverageState
+  /** One step and its update of the average. */
+  step: (batch: Batch, step: number) => Promise<StepFigures>
+  /** The tensors of a checkpoint. */
+  save: () => Promise<Record<string, Float32Array>>
+}
+
+const loop = async (options: TrainOptions, work: Work): Promise<History> => {
+  const { config, from, signal, fingerprint } = options
+  const { steps, checkpointEvery, evaluateEvery, logEvery } = config.training
+  const history: History = from?.state.history ?? { curve: [], evaluations: [] }
+  let { step, window } = from?.state ?? { step: 0, window: emptyWindow() }
+  let written = step
+
+  const checkpoint = async (): Promise<void> => {
+    const state = { fingerprint, step, seconds: options.seconds(), history, window }
+    await writeCheckpoint<TrainingState>(options.path, { state, tensors: await work.save() })
+    written = step
+  }
+
+  const batchAt = batches(options)
+  let next = prefetch(batchAt, step)
+  while (step < steps) {
+    const batch = await next
+    next = prefetch(batchAt, step + 1)
+    const figures = await work.step(batch, step)
+    step++
+    addStep(window, figures)
+    options.onStep?.(step, figures)
+    if (step % logEvery === 0 || step === steps) {
+      const point = closeWindow(window, step, figures.learningRate)
+      window = emptyWindow()
+      history.curve.push(point)
+      await options.onPoint?.(point)
+    }
+    if (evaluateEvery > 0 && step % evaluateEvery === 0 && step < steps) {
+      const { samples, ...pooled } = await evaluateAverage(options, work.average)
+      const point = { step, ...pooled }
+      history.evaluations.push(point)
+      await options.onEvaluation?.(point)
+    }
+    if (step % checkpointEvery === 0 || step === steps) await checkpoint()
+    // Timers and signals get their turn: a step on a synchronous backend never waits.
+    await new Promise(setImmediate)
+    if (signal?.aborted && step < steps) {
+      if (written !== step) await checkpoint()
+      throw new FxError('aborted', `Stopped after step ${step} of ${steps}; a checkpoint is written`, {
+        details: { step, steps },
+      })
+    }
+  }
+  return history
+}
+
+const named = (prefix: string, values: WeightValues): Record<string, Float32Array> =>
+  Object.fromEntries(values.map((value, index) => [`${prefix}/${index}`, value]))
+
+const weightsOf = (tensors: Record<string, Float32Array>): WeightValues => {
+  const values: WeightValues = []
+  for (let value = tensors['weights/0']; value; value = tensors[`weights/${values.length}`]) values.push(value)
+  return values
+}
+
+const prefixed = (prefix: string, { slots }: SavedOptimizerState): Record<string, Float32Array> =>
+  Object.fromEntries(Object.entries(slots).map(([name, values]) => [`${prefix}/${name}`, values]))
+
+/** Optimiser and average do one update a step, so the run's step is theirs. */
+const savedState = ({ state, tensors }: Checkpoint<TrainingState>, prefix: string): SavedOptimizerState => ({
+  step: state.step,
+  slots: Object.fromEntries(
+    Object.entries(tensors).flatMap(([name, values]) =>
+      name.startsWith(`${prefix}/`) ? [[name.slice(prefix.length + 1), values]] : [],
+    ),
+  ),
+})
+
+const batches = ({ config, pairs, seeds }: TrainOptions, augmentation = config.training.augmentation) =>
+  batchSource({
     ...config.training,
     pairs,
     seeds: seeds.train,
     seed: config.seed,
     effect: config.effect,
     changedThreshold: config.pairs.changedThreshold,
+    augmentation,
   })
-
-  const state = from
-    ? from.state
-    : { step: 0, history: { curve: [], evaluations: [] } as History, window: emptyWindow() }
-  const { history } = state
-  let { step, window } = state
-  if (from) writeWeights(model, group(from.tensors, 'weights'))
-  const average = ema === false ? undefined : from ? group(from.tensors, 'average') : await readWeights(model)
-  const optimizer = adam()
-  const optimizerState = optimizer.init(variables, from && savedOptimizer(from, step))
-
-  const checkpoint = async (): Promise<void> => {
-    const saved = await optimizerState.save()
-    await writeCheckpoint<TrainingState>(options.path, {
-      state: { fingerprint: options.fingerprint, step, seconds: options.seconds(), history, window },
-      tensors: {
-        ...named('weights', await readWeights(model)),
-        ...(average && named('average', average)),
-        ...Object.fromEntries(Object.entries(saved.slots).map(([name, values]) => [`optimizer/${name}`, values])),
-      },
-    })
-  }
-
-  try {
-    let next = prefetch(batchAt, step)
-    let written = from ? step : -1
-    while (step < steps) {
-      const batch = await next
-      if (step + 1 < steps) next = prefetch(batchAt, step + 1)
-      const learningRate = learningRateAt(step, config.training)
-      const figures = await trainStep({
-        model,
-        variables,
-        batch,
-        size: config.size,
-        step,
-        loss,
-        optimizer,
-        optimizerState,
-        learningRate,
-        clipNorm,
-      })
-      if (average) await updateAverage(average, model, step, ema as number)
-      step++
-      addStep(window, figures)
-      options.onStep?.(step, figures)
-      if (step % logEvery === 0 || step === steps) {
-        const point = closeWindow(window, step, learningRate)
-        window = emptyWindow()
-        history.curve.push(point)
-        await options.onPoint?.(point)
-      }
-      if (evaluateEvery > 0 && step % evaluateEvery === 0 && step < steps) {
-        const { samples, ...figures } = await evaluateAverage(options, average)
-        const point = { step, ...figures }
-        history.evaluations.push(point)
-        await options.onEvaluation?.(point)
-      }
-      if (step % checkpointEvery === 0 || step === steps) {
-        await checkpoint()
-        written = step
-      }
-      // Timers and signals get their turn: a step on a synchronous backend never waits.
-      await new Promise(setImmediate)
-      if (signal?.aborted && step < steps) {
-        if (written !== step) await checkpoint()
-        throw new FxError('aborted', `Stopped after step ${step} of ${steps}; a checkpoint is written`, {
-          details: { step, steps },
-        })
-      }
-    }
-  } finally {
-    optimizerState.dispose()
-  }
-  if (average) writeWeights(model, average)
-  await recalibrateBatchNorm(model, config.size, calibrationBatches(options))
-  return history
-}
-
-const named = (prefix: string, values: WeightValues): Record<string, Float32Array> =>
-  Object.fromEntries(values.map((value, index) => [`${prefix}/${String(index).padStart(4, '0')}`, value]))
-
-const group = (tensors: Record<string, Float32Array>, prefix: string): WeightValues =>
-  Object.keys(tensors)
-    .filter(name => name.startsWith(`${prefix}/`))
-    .sort()
-    .map(name => tensors[name]!)
-
-const savedOptimizer = (
-  { tensors }: Checkpoint<TrainingState>,
-  step: number,
-): { step: number; slots: Record<string, Float32Array> } => {
-  const prefix = 'optimizer/'
-  const slots = Object.entries(tensors).filter(([name]) => name.startsWith(prefix))
-  return { step, slots: Object.fromEntries(slots.map(([name, values]) => [name.slice(prefix.length), values])) }
-}
 
 /** Starts reading a batch; a failure is thrown where the batch is awaited, not before. */
 const prefetch = (batchAt: (step: number) => Promise<Batch>, step: number): Promise<Batch> => {
@@ -175,33 +197,28 @@ const prefetch = (batchAt: (step: number) => Promise<Batch>, step: number): Prom
   return batch
 }
 
-const evaluateAverage = (
+/** Figures of the averaged weights, which are in the model only for so long. */
+const evaluateAverage = async (
   { config, student, pairs, seeds }: TrainOptions,
-  average?: WeightValues,
+  average: MovingAverageState | undefined,
 ): Promise<Evaluation> => {
-  const { model } = student
-  const work = (): Promise<Evaluation> =>
-    evaluate({
-      model,
+  average?.swap()
+  try {
+    return await evaluate({
+      model: student.model,
       pairs,
       seeds: seeds.heldOut,
       effect: config.effect,
       batchSize: config.training.batchSize,
       changedThreshold: config.pairs.changedThreshold,
     })
-  return average ? withWeights(model, average, work) : work()
+  } finally {
+    average?.swap()
+  }
 }
 
 /** Training pairs as evaluation sees them, without augmentation. */
-async function* calibrationBatches({ config, pairs, seeds }: TrainOptions): AsyncGenerator<Batch> {
-  const batchAt = batchSource({
-    ...config.training,
-    pairs,
-    seeds: seeds.train,
-    seed: config.seed,
-    effect: config.effect,
-    changedThreshold: config.pairs.changedThreshold,
-    augmentation: false,
-  })
-  for (let step = 0; step < config.training.batchNormBatches; step++) yield batchAt(step)
+async function* calibrationBatches(options: TrainOptions): AsyncGenerator<Batch> {
+  const batchAt = batches(options, false)
+  for (let step = 0; step < options.config.training.batchNormBatches; step++) yield batchAt(step)
 }
