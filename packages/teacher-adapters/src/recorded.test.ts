@@ -1,11 +1,12 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { seededRandom } from '@fx/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { collect, describeAdapter } from '../test/describe-adapter.js'
 import { temporaryFolder } from '../test/folder.js'
 import { effect, noise, pairOf, pairsOf, size } from '../test/noise.js'
-import { type EffectSpec, encodePng, equalImages, type TeacherPair } from './index.js'
+import { type EffectSpec, encodePng, equalImages, FxError, type TeacherPair } from './index.js'
 import { portraitEffects, portraits } from './portraits.js'
 import { recorded } from './recorded.js'
 import { TAR_END, tarFile } from './shards/tar.js'
@@ -173,6 +174,22 @@ test('cut anywhere, a tar is refused', async () => {
   for (let length = 0; length < bytes.length - 1024; length += 331) {
     await writeFile(at('cut.tar'), bytes.subarray(0, length))
     await expect(recorded({ path: at('cut.tar') })).rejects.toEqual(refusal('corrupt-file', /cut\.tar/))
+  }
+})
+
+test('whatever bytes of a tar are changed, only typed errors come out', async () => {
+  await writeShards(at(), pairsOf(0, 3), { effect, size })
+  const bytes = await readFile(at('000000.tar'))
+  const random = seededRandom('damage')
+  const original = await ask(at())
+  for (let round = 0; round < 300; round++) {
+    const damaged = Buffer.from(bytes)
+    for (let i = 0; i < 3; i++) damaged[random.integer(bytes.length)] = random.integer(256)
+    await writeFile(at('damaged.tar'), damaged)
+    const result = await ask(at('damaged.tar'), { parameters: 'sampled' }).catch(error => error)
+    if (!Array.isArray(result)) expect(FxError.isInstance(result)).toBe(true)
+    // Pixels have checksums of their own: what is read at all is read right.
+    else for (const [i, { input }] of result.entries()) expect(equalImages(input, original[i]!.input)).toBe(true)
   }
 })
 

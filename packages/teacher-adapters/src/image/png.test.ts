@@ -1,4 +1,5 @@
 import { seededRandom } from '@fx/core'
+import { Resvg } from '@resvg/resvg-js'
 import { encode } from 'fast-png'
 import { deflate } from 'pako'
 import { expect, test } from 'vitest'
@@ -75,6 +76,17 @@ test('every other kind of PNG becomes 8-bit RGB', () => {
   expect(decodePng(encode({ width, height, data: Uint16Array.from(deep), channels: 3, depth: 16 })).data).toEqual(
     Uint8Array.from(deep.map(v => Math.round(v / 257))),
   )
+})
+
+test('the filtered rows of another encoder are read', () => {
+  const circle = '<circle cx="20" cy="9" r="8" fill="#e07a5f" stroke="#3d405b" stroke-width="2"/>'
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 18"><rect width="40" height="18" fill="#81b29a"/>${circle}</svg>`
+  const rendered = new Resvg(svg).render()
+  expect(decodePng(rendered.asPng())).toEqual({
+    width: 40,
+    height: 18,
+    data: Uint8Array.from(rendered.pixels.filter((_, i) => i % 4 !== 3)),
+  })
 })
 
 test('palettes and grey of few bits are unpacked row by row', () => {

@@ -16,10 +16,10 @@ export interface StoredPair {
 
 const PARTS = { 'input.png': 'input', 'target.png': 'target', json: 'json' } as const
 
-export type PairPart = (typeof PARTS)[keyof typeof PARTS]
+type PairPart = (typeof PARTS)[keyof typeof PARTS]
 
 /** WebDataset's rule: the key goes up to the first dot of the base name, the rest says which part it is. */
-export const pairFileName = (name: string): { key: string; part: PairPart } | undefined => {
+const pairFileName = (name: string): { key: string; part: PairPart } | undefined => {
   const base = name.lastIndexOf('/') + 1
   const dot = name.indexOf('.', base)
   if (dot <= base) return undefined
