@@ -1,3 +1,5 @@
+// Loading tfjs-layers registers tfjs's gradients.
+import '@tensorflow/tfjs-layers'
 import { readFileSync } from 'node:fs'
 import { seededRandom } from '@fx/core'
 import * as tf from '@tensorflow/tfjs-core'
