@@ -1,1 +1,8 @@
-export {}
+export {
+  type BackendCandidate,
+  type BackendName,
+  type PrepareBackendOptions,
+  type PreparedBackend,
+  prepareBackend,
+} from './prepare.js'
+export type { WasmPaths } from './wasm.js'

@@ -1,0 +1,159 @@
+// The threaded build of tfjs-wasm in Node. tfjs turns threads off there (tfjs issue 3830), because it hands its workers
+// their code as Blob URLs, which Node's Worker does not take. The build itself is made for Node too: here it is started
+// directly, with workers that get their code as text.
+import * as tf from '@tensorflow/tfjs-core'
+import { commonJs, importUnbundled } from './environment.js'
+
+const BUILD = '@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-threaded-simd'
+const START_TIMEOUT_MS = 30_000
+
+interface NodeWorker {
+  on(event: 'error', listener: (error: Error) => void): void
+  unref(): void
+  terminate(): Promise<number>
+}
+type WorkerClass = new (source: string, options: { eval: true }) => NodeWorker
+
+interface EmscriptenModule {
+  cwrap(name: string, result: string | null, args: string[]): (...args: number[]) => number
+  PThread: { unusedWorkers: NodeWorker[]; runningWorkers: NodeWorker[] }
+  tfjs?: Record<string, (...args: number[]) => number>
+}
+
+interface FactoryOptions {
+  locateFile(path: string, folder: string): string
+  instantiateWasm(
+    imports: { env: Record<string, unknown> },
+    receive: (instance: WebAssembly.Instance, module: WebAssembly.Module) => void,
+  ): object
+  onAbort(reason: unknown): void
+}
+
+type Factory = (options: FactoryOptions) => Promise<EmscriptenModule>
+
+interface NodeModules {
+  os: { availableParallelism(): number }
+  workers: { Worker: WorkerClass }
+  fs: { readFile(path: string): Promise<Uint8Array<ArrayBuffer>> }
+}
+
+const nodeModules = async (): Promise<NodeModules> => {
+  const [os, workers, fs] = await Promise.all(
+    ['node:os', 'node:worker_threads', 'node:fs/promises'].map(importUnbundled),
+  )
+  return { os, workers, fs } as NodeModules
+}
+
+export const nodeCores = async (): Promise<number> => (await nodeModules()).os.availableParallelism()
+
+/** The functions that tfjs-wasm's own start-up wraps for its backend class. */
+const wrapForTfjs = (module: EmscriptenModule): void => {
+  module.tfjs = {
+    init: module.cwrap('init', null, []),
+    initWithThreadsCount: module.cwrap('init_with_threads_count', null, ['number']),
+    getThreadsCount: module.cwrap('get_threads_count', 'number', []),
+    registerTensor: module.cwrap('register_tensor', null, ['number', 'number', 'number']),
+    disposeData: module.cwrap('dispose_data', null, ['number']),
+    dispose: module.cwrap('dispose', null, []),
+  }
+}
+
+/**
+ * Runs `use` while the global Worker is ours. The build assigns Node's class to the global and then constructs its
+ * workers from it, so the assignment is swallowed.
+ */
+const withGlobalWorker = <T>(worker: unknown, use: () => T): T => {
+  const original = Object.getOwnPropertyDescriptor(globalThis, 'Worker')
+  Object.defineProperty(globalThis, 'Worker', { configurable: true, get: () => worker, set: () => {} })
+  try {
+    return use()
+  } finally {
+    delete (globalThis as { Worker?: unknown }).Worker
+    if (original) Object.defineProperty(globalThis, 'Worker', original)
+  }
+}
+
+/** Runs `use`, then takes back the process-wide error listeners that the build adds and that would hide real errors. */
+const withoutNewListeners = async <T>(use: () => Promise<T>): Promise<T> => {
+  const events = ['uncaughtException', 'unhandledRejection'] as const
+  const before = events.map(event => new Set<unknown>(process.listeners(event as never)))
+  try {
+    return await use()
+  } finally {
+    events.forEach((event, i) => {
+      for (const listener of process.listeners(event as never) as (() => void)[]) {
+        if (!before[i]!.has(listener)) process.removeListener(event, listener)
+      }
+    })
+  }
+}
+
+const load = async (threads: number): Promise<EmscriptenModule> => {
+  const { workers, fs } = await nodeModules()
+  const [build, workerModule] = await Promise.all([
+    importUnbundled(`${BUILD}.js`) as Promise<{ default: Factory }>,
+    importUnbundled(`${BUILD}.worker.js`),
+  ])
+  const { wasmWorkerContents } = commonJs<{ wasmWorkerContents: string }>(workerModule, 'wasmWorkerContents')
+
+  return new Promise<EmscriptenModule>((resolve, reject) => {
+    const started: NodeWorker[] = []
+    const fail = (error: unknown): void => {
+      clearTimeout(timer)
+      for (const worker of started) void worker.terminate()
+      reject(error instanceof Error ? error : new Error(String(error)))
+    }
+    const timer = setTimeout(() => fail(new Error('its workers did not start in time')), START_TIMEOUT_MS)
+
+    class ThreadWorker extends workers.Worker {
+      constructor() {
+        super(wasmWorkerContents.replaceAll('\n', '\\n'), { eval: true })
+        started.push(this)
+        this.on('error', fail)
+      }
+    }
+
+    const options: FactoryOptions = {
+      locateFile: (path, folder) => folder + path,
+      instantiateWasm(imports, receive) {
+        // tfjs takes at most half of the cores.
+        imports.env.emscripten_num_logical_cores = () => 2 * threads
+        fs.readFile(options.locateFile('tfjs-backend-wasm-threaded-simd.wasm', folder))
+          .then(bytes => WebAssembly.instantiate(bytes, imports as WebAssembly.Imports))
+          .then(({ instance, module }) => receive(instance, module), fail)
+        return {}
+      },
+      onAbort: fail,
+    }
+    let folder = ''
+    const locateFile = options.locateFile
+    options.locateFile = (path, prefix) => {
+      folder ||= prefix
+      return locateFile(path, prefix)
+    }
+
+    withGlobalWorker(ThreadWorker, () => build.default(options)).then(module => {
+      clearTimeout(timer)
+      resolve(module)
+    }, fail)
+  })
+}
+
+/** Starts and selects tfjs-wasm with this many threads. @throws Error saying why it did not start. */
+export const startThreadsInNode = async (
+  wasm: typeof import('@tensorflow/tfjs-backend-wasm'),
+  threads: number,
+): Promise<void> => {
+  const module = await withoutNewListeners(() => load(threads))
+  wrapForTfjs(module)
+  const singleThreaded = tf.findBackendFactory('wasm')
+  tf.removeBackend('wasm')
+  tf.registerBackend('wasm', () => new wasm.BackendWasm(module as never), 2)
+  if (!(await tf.setBackend('wasm'))) {
+    tf.removeBackend('wasm')
+    tf.registerBackend('wasm', singleThreaded, 2)
+    throw new Error('the backend did not start')
+  }
+  // The thread pool waits for work for ever; it must not keep the process alive.
+  for (const worker of [...module.PThread.runningWorkers, ...module.PThread.unusedWorkers]) worker.unref()
+}

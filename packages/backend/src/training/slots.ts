@@ -1,0 +1,60 @@
+import { FxError } from '@fx/core'
+import type { Tensor, Variable } from '@tensorflow/tfjs-core'
+import * as tf from '@tensorflow/tfjs-core'
+import { addressOf, type WasmBackend } from './native.js'
+
+/** Plain data of an optimiser or a moving average: what a checkpoint stores. Slot keys are `<slot>/<variable index>`. */
+export interface SavedOptimizerState {
+  step: number
+  slots: Record<string, Float32Array>
+}
+
+const savedSlot = (saved: SavedOptimizerState, key: string, size: number): Float32Array => {
+  const values = saved.slots[key]
+  if (values?.length === size) return values
+  throw new FxError(
+    'resume-mismatch',
+    `The saved state has ${values ? `${values.length} values` : 'nothing'} under '${key}', the model needs ${size}. Was it saved from another model?`,
+    { details: { key, expected: size, actual: values?.length ?? 0 } },
+  )
+}
+
+/**
+ * One kept tensor a variable, either as saved or as `initial` gives it. Nothing is allocated when the saved state does
+ * not fit.
+ */
+export const createSlots = (
+  name: string,
+  variables: readonly Variable[],
+  saved: SavedOptimizerState | undefined,
+  initial: (variable: Variable) => Tensor,
+): Variable[] => {
+  const values = saved && variables.map((variable, i) => savedSlot(saved, `${name}/${i}`, variable.size))
+  return variables.map((variable, i) =>
+    tf.tidy(() => {
+      // A copy: tf.tensor may keep the given array itself, and the fused kernels write in place.
+      const start = values ? tf.tensor(values[i]!.slice(), variable.shape, 'float32') : initial(variable)
+      return tf.variable(start, false)
+    }),
+  )
+}
+
+export const saveSlots = async (name: string, slots: readonly Tensor[]): Promise<[string, Float32Array][]> =>
+  Promise.all(
+    slots.map(
+      async (slot, i): Promise<[string, Float32Array]> => [`${name}/${i}`, (await slot.data<'float32'>()).slice()],
+    ),
+  )
+
+/**
+ * Heap address at which this variable may be overwritten. Tensors that share its data (clones, saved copies) must not
+ * change, so shared data is copied first.
+ */
+export const writableAddress = (backend: WasmBackend, variable: Variable): number => {
+  if (backend.refCount(variable.dataId) > 1) {
+    const copy = tf.tidy(() => tf.add(variable, 0))
+    variable.assign(copy)
+    copy.dispose()
+  }
+  return addressOf(backend, variable)
+}

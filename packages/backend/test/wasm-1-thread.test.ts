@@ -1,0 +1,3 @@
+import { wasmSuites } from './wasm.js'
+
+wasmSuites(1)

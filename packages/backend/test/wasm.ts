@@ -1,0 +1,18 @@
+import '@tensorflow/tfjs-backend-cpu'
+import '@tensorflow/tfjs-layers'
+import { afterAll, beforeAll, describe, expect } from 'vitest'
+import { prepareBackend } from '../src/index.js'
+import { installTrainingKernels } from '../src/training.js'
+import { convGradients } from './suites/convGradients.js'
+
+/** Everything that is promised of wasm, for one number of threads: a process can start only one build of tfjs-wasm. */
+export const wasmSuites = (threads: number): void => {
+  let uninstall: () => void
+  beforeAll(async () => {
+    expect(await prepareBackend({ backend: 'wasm', threads })).toMatchObject({ name: 'wasm', threads, simd: true })
+    uninstall = await installTrainingKernels()
+  })
+  afterAll(() => uninstall())
+
+  describe('convolution gradients', convGradients)
+}
