@@ -2,8 +2,8 @@ import { prepareBackend } from '@fx/backend'
 import { exportGraphModel } from '@fx/export'
 import { loadGraphModel } from '@tensorflow/tfjs-converter'
 import * as tf from '@tensorflow/tfjs-core'
-import { benchmarkImages, benchmarkStudent } from './student.js'
 import type { Contender, Scenario } from './scenario.js'
+import { benchmarkImages, benchmarkStudent } from './student.js'
 
 /** One answer of the student, Float32Array to Float32Array. */
 export const prepareInference = async (scenario: Scenario, contender: Contender) => {

@@ -26,7 +26,8 @@ export const table = (scenario: Scenario, rows: readonly Row[]): string => {
 }
 
 export const csv = (scenario: Scenario, rows: readonly Row[]): string => {
-  const header = 'scenario,width,size,batch,contender,backend,threads,p50_ms,p95_ms,min_ms,kept,runs,noisy,speed_up,node,cpu'
+  const header =
+    'scenario,width,size,batch,contender,backend,threads,p50_ms,p95_ms,min_ms,kept,runs,noisy,speed_up,node,cpu'
   const cpu = (cpus()[0]?.model ?? 'unknown').trim().replaceAll(',', ' ')
   const lines = rows.map(row =>
     [

@@ -33,7 +33,7 @@ export const charbonnier = ({ epsilon = 1e-3 }: CharbonnierOptions = {}): Loss =
   return (prediction, target, { weights } = {}) => {
     checkImages('charbonnier', prediction, target, weights)
     return tf.tidy(() => {
-      const squared = tf.square<tf.Tensor4D>(tf.sub(prediction, target))
+      const squared = tf.square(tf.sub<tf.Tensor4D>(prediction, target))
       return weightedMean(tf.sqrt(tf.add<tf.Tensor4D>(squared, epsilon * epsilon)), weights)
     })
   }
