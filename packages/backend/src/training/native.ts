@@ -11,8 +11,9 @@ export interface WasmBackend extends tf.KernelBackend {
     HEAPF32: Float32Array
     _malloc(bytes: number): number
     _free(pointer: number): void
+    tfjs: { registerTensor(id: number, size: number, address: number): void; disposeData(id: number): void }
   }
-  dataIdMap: { get(dataId: DataId): { memoryOffset: number } }
+  dataIdMap: { get(dataId: DataId): { id: number; memoryOffset: number } }
   makeOutput(shape: number[], dtype: 'float32'): TensorInfo
   disposeData(dataId: DataId): boolean
   refCount(dataId: DataId): number

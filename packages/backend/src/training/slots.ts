@@ -1,7 +1,7 @@
 import { FxError } from '@fx/core'
 import type { Tensor, Variable } from '@tensorflow/tfjs-core'
 import * as tf from '@tensorflow/tfjs-core'
-import { addressOf, type WasmBackend } from './native.js'
+import type { WasmBackend } from './native.js'
 
 /** Plain data of an optimiser or a moving average: what a checkpoint stores. Slot keys are `<slot>/<variable index>`. */
 export interface SavedOptimizerState {
@@ -49,6 +49,9 @@ export const saveSlots = async (name: string, slots: readonly Tensor[]): Promise
 /**
  * Heap address at which this variable may be overwritten. Tensors that share its data (clones, saved copies) must not
  * change, so shared data is copied first.
+ *
+ * XNNPACK keeps a packed copy of every convolution filter, by the tensor's id, and would go on computing with the old
+ * values: registering the id anew drops that copy.
  */
 export const writableAddress = (backend: WasmBackend, variable: Variable): number => {
   if (backend.refCount(variable.dataId) > 1) {
@@ -56,5 +59,8 @@ export const writableAddress = (backend: WasmBackend, variable: Variable): numbe
     variable.assign(copy)
     copy.dispose()
   }
-  return addressOf(backend, variable)
+  const { id, memoryOffset } = backend.dataIdMap.get(variable.dataId)
+  backend.wasm.tfjs.disposeData(id)
+  backend.wasm.tfjs.registerTensor(id, variable.size, memoryOffset)
+  return memoryOffset
 }
