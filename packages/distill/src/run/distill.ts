@@ -59,7 +59,7 @@ export const distill = async (config: DistillConfig, options: DistillOptions = {
   const clock = stopwatch(options.onProgress)
   const backend = await announced(clock.onProgress, 'backend', async () => {
     const value = await prepareBackend({ backend: resolved.backend })
-    return { value, message: `${value.name}: ${value.reason}` }
+    return { value, message: value.reason }
   })
   const uninstall = await installTrainingKernels()
   let teacher: TeacherAdapter | undefined

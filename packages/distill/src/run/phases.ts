@@ -82,7 +82,7 @@ export const trainingPhase = (
     const went = start > 0 ? `from step ${start} to ${steps}` : `${steps} steps`
     return {
       value,
-      message: `${went} of ${config.training.batchSize} pairs; last loss ${value.curve.at(-1)!.loss.toPrecision(3)}`,
+      message: `${went}, batches of ${config.training.batchSize}; last loss ${value.curve.at(-1)!.loss.toPrecision(3)}`,
     }
   })
 
