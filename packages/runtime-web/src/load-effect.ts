@@ -58,6 +58,15 @@ const requirePlatform = (): void => {
   }
 }
 
+/** The options with URLs that mean the same in a worker, whose own URL is another. */
+const absolute = ({ wasmPaths, ...options }: BackendOptions, base: string): BackendOptions => {
+  if (wasmPaths === undefined) return options
+  const url = (path: string): string => new URL(path, base).href
+  const map = (paths: Record<string, string>) =>
+    Object.fromEntries(Object.entries(paths).map(([file, path]) => [file, url(path)]))
+  return { ...options, wasmPaths: typeof wasmPaths === 'string' ? url(wasmPaths) : map(wasmPaths) }
+}
+
 type Canvas = HTMLCanvasElement | OffscreenCanvas
 
 const paint = (image: ImageData, canvas: Canvas, scratch: OffscreenCanvas): void => {
@@ -127,9 +136,11 @@ const createEffect = (engine: Engine, inWorker: boolean): Effect => {
  *   `aborted`.
  */
 export const loadEffect = async (url: string | URL, options: LoadEffectOptions = {}): Promise<Effect> => {
-  const { worker = true, signal, ...backendOptions } = options
+  const { worker = true, signal, ...rest } = options
   requirePlatform()
-  const resolved = manifestUrl(String(url), globalThis.location?.href ?? '')
+  const page = globalThis.location.href
+  const resolved = manifestUrl(String(url), page)
+  const backendOptions = absolute(rest, page)
   throwIfAborted(signal)
   if (worker === false) {
     // Loaded only here: a page that uses the worker carries no tfjs of its own.

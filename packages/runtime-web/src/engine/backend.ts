@@ -1,15 +1,14 @@
-import { FxError } from '@fx/core'
-import * as wasm from '@tensorflow/tfjs-backend-wasm'
-import * as tf from '@tensorflow/tfjs-core'
+import { type PreparedBackend, prepareBackend } from '@fx/backend'
 import type { BackendOptions } from './types.js'
 
-export const startBackend = async ({
-  threads,
-  wasmPaths,
-}: BackendOptions): Promise<{ name: string; threads: number }> => {
-  if (wasmPaths !== undefined) wasm.setWasmPaths(wasmPaths as never)
-  if (threads !== undefined) wasm.setThreadsCount(threads)
-  if (!(await tf.setBackend('wasm'))) throw new FxError('backend-unavailable', 'wasm does not work here')
-  await tf.ready()
-  return { name: 'wasm', threads: 1 }
+let last: Promise<unknown> = Promise.resolve()
+
+/**
+ * Starts the backend that this thread computes on. Calls wait for one another: tfjs has one set of backends for each
+ * thread, and two starts at once would make two thread pools.
+ */
+export const startBackend = (options: BackendOptions): Promise<PreparedBackend> => {
+  const started = last.then(() => prepareBackend(options))
+  last = started.catch(() => {})
+  return started
 }

@@ -62,7 +62,7 @@ export const loadEngine = async (url: URL, options: BackendOptions, signal?: Abo
   let last: Promise<unknown> = Promise.resolve()
   return {
     manifest,
-    backend,
+    backend: { name: backend.name, threads: backend.threads },
     run: (frame, parameters) => {
       const result = last.then(() => {
         if (disposed) throw disposedError()

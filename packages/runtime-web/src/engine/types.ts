@@ -2,9 +2,14 @@ import { type EffectBundleManifest, FxError } from '@fx/core'
 import type { Frame } from '../frame/capture.js'
 
 export interface BackendOptions {
-  /** Threads of the wasm backend. More than one needs a cross-origin isolated page. */
-  threads?: number
-  /** Where tfjs-wasm's `.wasm` files are served: a folder's URL that ends in `/`, or a URL for each file name. */
+  /** A tfjs backend by name; `auto`, the default, takes the fastest that works here. */
+  backend?: 'auto' | 'webgpu' | 'wasm' | 'cpu'
+  /** Threads of the wasm backend, by default one for each core. More than one needs a cross-origin isolated page. */
+  threads?: number | 'auto'
+  /**
+   * Where the `.wasm` files of `@tensorflow/tfjs-backend-wasm` are served: a folder's URL that ends in `/`, or the URL of
+   * each by its file name. Relative to the page.
+   */
   wasmPaths?: string | Record<string, string>
 }
 
