@@ -1,7 +1,7 @@
 import { FxError } from '@fx/core'
 import type { SymbolicTensor } from '@tensorflow/tfjs-layers'
 import { defaultBatchNorm, type Padding } from './blocks.js'
-import { numberIn, oneOf } from './checks.js'
+import { numberIn, oneOf, shown } from './checks.js'
 import { applyV2, v2Channels } from './v2.js'
 
 /** The version of the EncoderSpec format that this code writes and the newest it reads. */
@@ -59,8 +59,8 @@ export interface Encoder {
   /** The input's side over each feature's, fine to coarse. */
   readonly strides: readonly number[]
   /**
-   * Builds the layers, with new weights, on a symbolic `[N, H, W, C]`. H and W must be divisible by the last stride.
-   * Returns one symbolic `[N, H / stride, W / stride, channels]` for each stride. The model made of them owns the weights.
+   * Builds the layers, with new weights, on a symbolic `[N, H, W, C]`. Returns one symbolic
+   * `[N, H / stride, W / stride, channels]` for each stride, sides rounded up. The model made of them owns the weights.
    */
   apply(input: SymbolicTensor, options?: EncoderApplyOptions): SymbolicTensor[]
 }
@@ -70,7 +70,7 @@ export interface Encoder {
  *
  * V2 (Sandler et al. 2018, table 2) gives the outputs of the stages 16, 24, 32, 96 and 320 (times the width) at strides
  * 2, 4, 8, 16, 32, the taps of timm's `features_only`. They are projections, hence linear. The 1280-channel head is left
- * out. Its own normalisation aside, it takes any input range.
+ * out. The input is taken as it comes: students feed [0, 1], Keras's pretrained weights want [-1, 1].
  *
  * @throws FxError `invalid-argument` for an unknown family or padding, or a number outside its range.
  */
@@ -100,7 +100,7 @@ export const mobilenetEncoder = (options: MobilenetEncoderOptions = {}): Encoder
  */
 export const encoderFromSpec = (spec: unknown): Encoder => {
   if (typeof spec !== 'object' || spec === null || Array.isArray(spec)) {
-    throw new FxError('invalid-argument', `An encoder spec must be an object, not ${JSON.stringify(spec)}`)
+    throw new FxError('invalid-argument', `An encoder spec must be an object, not ${shown(spec)}`)
   }
   const { formatVersion, ...options } = spec as Record<string, unknown>
   if (typeof formatVersion === 'number' && formatVersion > ENCODER_FORMAT_VERSION) {
@@ -113,7 +113,7 @@ export const encoderFromSpec = (spec: unknown): Encoder => {
   if (formatVersion !== ENCODER_FORMAT_VERSION) {
     throw new FxError(
       'invalid-argument',
-      `formatVersion of an encoder spec is ${JSON.stringify(formatVersion)}; it must be ${ENCODER_FORMAT_VERSION}`,
+      `formatVersion of an encoder spec is ${shown(formatVersion)}; it must be ${ENCODER_FORMAT_VERSION}`,
     )
   }
   const encoder = mobilenetEncoder(options)

@@ -1,5 +1,9 @@
 import { FxError, listed } from '@fx/core'
 
+/** A value as it may stand in a message, whatever it is. */
+export const shown = (value: unknown): string =>
+  typeof value === 'string' ? `"${value}"` : Array.isArray(value) ? `[${value.join(', ')}]` : String(value)
+
 /** `value`, when it is one of `allowed`; else an FxError that lists them. */
 export const oneOf = <T extends string>(name: string, value: unknown, allowed: readonly T[]): T => {
   if (allowed.includes(value as T)) return value as T
@@ -37,6 +41,3 @@ export const recordOf = (what: string, value: unknown, names: readonly string[])
   if (missing !== undefined) throw new FxError('invalid-argument', `${what} lacks the member '${missing}'`)
   return value as Record<string, unknown>
 }
-
-const shown = (value: unknown): string =>
-  typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? 'undefined')

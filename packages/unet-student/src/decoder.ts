@@ -7,7 +7,7 @@ import {
   makeDivisible,
 } from '@fx/mobilenet-encoder'
 import { layers, type SymbolicTensor } from '@tensorflow/tfjs-layers'
-import { integerIn, numberIn, oneOf } from './checks.js'
+import { integerIn, numberIn, oneOf, shown } from './checks.js'
 
 /** How an encoder's feature joins the decoder: beside it (`concat`), or narrowed to its width and summed (`add`). */
 export const skips = ['concat', 'add'] as const
@@ -89,7 +89,7 @@ const resolve = (options: UnetDecoderOptions): DecoderSpec => {
   const width = numberIn('decoder.width', options.width ?? 1, 0.05, 4)
   const given = options.channels
   if (given !== undefined && (!Array.isArray(given) || given.length === 0)) {
-    throw new FxError('invalid-argument', `decoder.channels is ${JSON.stringify(given)}; it must be a list of numbers`)
+    throw new FxError('invalid-argument', `decoder.channels is ${shown(given)}; it must be a list of numbers`)
   }
   const channels = (given ?? baseChannels.map(c => makeDivisible(c * width))).map(value =>
     integerIn('decoder.channels', value, 1, 4096),
