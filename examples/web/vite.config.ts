@@ -1,16 +1,18 @@
 import { createReadStream, existsSync, statSync } from 'node:fs'
-import { extname, join, normalize } from 'node:path'
+import { extname, join, normalize, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Connect, defineConfig, type Plugin } from 'vite'
 
-const quickstart = fileURLToPath(new URL('../../out/quickstart', import.meta.url))
+/** The run to show: the quickstart's, or any other folder of a run. */
+const repository = fileURLToPath(new URL('../..', import.meta.url))
+const run = resolve(repository, process.env.FX_RUN ?? 'out/quickstart')
 
-/** Serves what `npm start` left in out/quickstart, and 404 (not a page) for what is not there. */
-const serveQuickstart = (): Plugin => {
+/** Serves the folder of the run under /run, and 404 (not a page) for what is not there. */
+const serveRun = (): Plugin => {
   const middleware: Connect.NextHandleFunction = (request, response) => {
     const path = normalize(decodeURIComponent(new URL(request.url ?? '/', 'http://localhost').pathname))
-    const file = join(quickstart, path)
-    if (!file.startsWith(quickstart) || !existsSync(file) || !statSync(file).isFile()) {
+    const file = join(run, path)
+    if (!file.startsWith(run) || !existsSync(file) || !statSync(file).isFile()) {
       response.writeHead(404).end()
       return
     }
@@ -22,9 +24,9 @@ const serveQuickstart = (): Plugin => {
     createReadStream(file).pipe(response)
   }
   return {
-    name: 'serve-quickstart',
-    configureServer: server => void server.middlewares.use('/quickstart', middleware),
-    configurePreviewServer: server => void server.middlewares.use('/quickstart', middleware),
+    name: 'serve-run',
+    configureServer: server => void server.middlewares.use('/run', middleware),
+    configurePreviewServer: server => void server.middlewares.use('/run', middleware),
   }
 }
 
@@ -35,7 +37,7 @@ const headers = {
 }
 
 export default defineConfig({
-  plugins: [serveQuickstart()],
+  plugins: [serveRun()],
   resolve: { conditions: ['@fx/source', 'module', 'browser', 'development|production'] },
   // The worker of @fx/runtime-web is a module with lazy parts, which the classic format cannot hold.
   worker: { format: 'es' },

@@ -8,9 +8,9 @@ import { cameraProblem, loadProblem, showProblem } from './problems.js'
 
 const element = <Type extends HTMLElement>(id: string): Type => document.querySelector<Type>(`#${id}`)!
 
-/** `?bundle=URL` shows another bundle than the quickstart's. */
-const bundle = new URLSearchParams(location.search).get('bundle') ?? '/quickstart/bundle/'
-const samples = '/quickstart/samples/'
+/** `?bundle=URL` shows another bundle than the run's. */
+const bundle = new URLSearchParams(location.search).get('bundle') ?? '/run/bundle/'
+const samples = '/run/samples/'
 
 const showFacts = (effect: Effect): void => {
   const { backend, threads, p50Ms } = effect.stats()
