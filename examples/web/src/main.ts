@@ -26,9 +26,11 @@ const showFacts = (effect: Effect): void => {
   element('facts').replaceChildren(...items)
 }
 
+/** The held-out inputs that the run left, if it left any. */
 const sampleUrls = async (): Promise<string[]> => {
   const response = await fetch(`${samples}index.json`)
-  return response.ok ? ((await response.json()) as string[]).map(name => samples + name) : []
+  if (!response.ok) return []
+  return ((await response.json()) as { input: string }[]).map(({ input }) => samples + input)
 }
 
 const wireCamera = (effect: Effect): void => {
