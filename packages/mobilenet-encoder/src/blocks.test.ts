@@ -42,6 +42,21 @@ test('invertedResidual adds its input only where the shapes agree, and expands o
   expect(layers({ expansion: 1 }).layers).not.toContain('a_expand')
 })
 
+test('an inverted residual that adds its input begins as the identity, any other does not', () => {
+  const change = (filters: number) =>
+    tf.tidy(() => {
+      const x = input({ shape: [6, 6, 4] })
+      const network = model({ inputs: x, outputs: invertedResidual(x, { name: 'a', filters, expansion: 2 }) })
+      const image = tf.randomUniform([1, 6, 6, 4], 0, 1, 'float32', 1)
+      const output = network.apply(image, { training: true }) as tf.Tensor
+      const largest = tf.max(tf.abs(filters === 4 ? tf.sub(output, image) : output)).dataSync()[0]
+      network.dispose()
+      return largest
+    })
+  expect(change(4)).toBe(0)
+  expect(change(6)).toBeGreaterThan(0.1)
+})
+
 test('both paddings agree where nothing is strided', () => {
   const run = (padding: 'same' | 'symmetric') =>
     tf.tidy(() => {

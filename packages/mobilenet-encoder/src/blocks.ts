@@ -37,6 +37,8 @@ export interface ConvBatchNormOptions extends BlockOptions {
   activation?: 'relu6' | 'linear'
   /** Name of the batch normalisation when it is not `<name>_BN`. */
   batchNormName?: string
+  /** Initial scale of the batch normalisation. Default `ones`. */
+  gamma?: 'ones' | 'zeros'
 }
 
 export interface DepthwiseSeparableOptions extends BlockOptions {
@@ -47,6 +49,8 @@ export interface DepthwiseSeparableOptions extends BlockOptions {
   activation?: 'relu6' | 'linear'
   /** Suffix of the 1x1 convolution's name. Default `pointwise`. */
   pointwiseName?: string
+  /** Initial scale of the last batch normalisation. Default `ones`. */
+  gamma?: 'ones' | 'zeros'
 }
 
 export interface InvertedResidualOptions extends BlockOptions {
@@ -98,8 +102,11 @@ const normalised = (
   batchNormName: string,
   reluName: string | undefined,
   { momentum, epsilon }: Readonly<BatchNormOptions>,
+  gammaInitializer: 'ones' | 'zeros' = 'ones',
 ): SymbolicTensor => {
-  const output = layers.batchNormalization({ name: batchNormName, momentum, epsilon }).apply(input) as SymbolicTensor
+  const output = layers
+    .batchNormalization({ name: batchNormName, momentum, epsilon, gammaInitializer })
+    .apply(input) as SymbolicTensor
   return reluName === undefined
     ? output
     : (layers.reLU({ name: reluName, maxValue: 6 }).apply(output) as SymbolicTensor)
@@ -129,6 +136,7 @@ export const convBatchNorm = (input: SymbolicTensor, options: ConvBatchNormOptio
     options.batchNormName ?? `${name}_BN`,
     activation === 'relu6' ? `${name}_relu` : undefined,
     options.batchNorm ?? defaultBatchNorm,
+    options.gamma,
   )
 }
 
@@ -164,6 +172,7 @@ export const depthwiseSeparable = (input: SymbolicTensor, options: DepthwiseSepa
     filters: options.filters,
     activation: options.activation,
     batchNorm: options.batchNorm,
+    gamma: options.gamma,
     seed: options.seed,
   })
 }
@@ -173,12 +182,16 @@ export const depthwiseSeparable = (input: SymbolicTensor, options: DepthwiseSepa
  * convolution widens by `expansion`, a depthwise k x k filters, a 1x1 without activation narrows; the input is added when
  * stride and width allow. `[N, H, W, C] -> [N, H / stride, W / stride, filters]`.
  *
+ * Where the input is added, the last batch normalisation begins with scale zero, so that the block begins as the identity
+ * (Goyal et al. 2017, section 5.1): a short training gets noticeably further.
+ *
  * Layers, each with `_BN` and, but for the last, `_relu`: `<name>_expand` (left out at expansion 1), `<name>_depthwise`,
  * `<name>_project`; then `<name>_add`.
  */
 export const invertedResidual = (input: SymbolicTensor, options: InvertedResidualOptions): SymbolicTensor => {
   const { name, filters, expansion, kernelSize = 3, stride = 1, batchNorm, seed } = options
   const width = input.shape[3]!
+  const residual = stride === 1 && width === filters
   const expanded =
     expansion === 1
       ? input
@@ -189,8 +202,7 @@ export const invertedResidual = (input: SymbolicTensor, options: InvertedResidua
     stride,
     activation: 'linear',
     pointwiseName: 'project',
+    gamma: residual ? 'zeros' : 'ones',
   })
-  return stride === 1 && width === filters
-    ? (layers.add({ name: `${name}_add` }).apply([input, output]) as SymbolicTensor)
-    : output
+  return residual ? (layers.add({ name: `${name}_add` }).apply([input, output]) as SymbolicTensor) : output
 }
