@@ -18,10 +18,17 @@ interface Ended {
   output: string
 }
 
-const start = (backend: string, out: string, ...flags: string[]): { child: ChildProcess; ended: Promise<Ended> } => {
+const start = (backend: string, out: string, ...flags: string[]) => fx('distill', backend, out, ...flags)
+
+const fx = (
+  command: string,
+  backend: string,
+  out: string,
+  ...flags: string[]
+): { child: ChildProcess; ended: Promise<Ended> } => {
   const child = spawn(
     process.execPath,
-    ['--conditions=@fx/source', '--import', 'tsx', bin, 'distill', '--config', config, '--out', out, ...flags],
+    ['--conditions=@fx/source', '--import', 'tsx', bin, command, '--config', config, '--out', out, ...flags],
     { env: { ...process.env, FX_TEST_BACKEND: backend }, stdio: ['ignore', 'pipe', 'pipe'] },
   )
   let output = ''
@@ -86,4 +93,13 @@ test('Ctrl-C finishes the step, writes a checkpoint and says how to go on', asyn
   const other = await start('cpu', out, '--steps', '30').ended
   expect(other.status).toBe(1)
   expect(other.output.trim().split('\n').at(-1)).toMatch(/^fx: resume-mismatch: .*training\.steps: 24 -> 30.*--fresh/)
+})
+
+test('fx pairs keeps shards that the next run finds', async () => {
+  const out = await folder()
+  const pairs = await fx('pairs', 'cpu', out).ended
+  expect(pairs).toMatchObject({ status: 0, output: expect.stringMatching(/pairs {6}24 by 'tiny', in .*run\/pairs/) })
+  const manifest = await readFile(join(out, 'pairs', 'manifest.json'), 'utf8')
+  expect((await fx('pairs', 'cpu', out).ended).status).toBe(0)
+  expect(await readFile(join(out, 'pairs', 'manifest.json'), 'utf8')).toBe(manifest)
 })

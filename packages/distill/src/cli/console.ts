@@ -4,8 +4,6 @@ import type { OnProgress, Phase, ProgressEvent } from '../run/progress.js'
 export interface ConsoleOptions {
   /** Print nothing but errors. */
   quiet?: boolean
-  /** Default: whether stderr is a terminal. */
-  tty?: boolean
   /** Where lines go. Default: stderr, so that stdout stays free for results. */
   stream?: NodeJS.WriteStream
 }
@@ -44,7 +42,6 @@ const pace = (): ((done: number, total: number) => string) => {
  */
 export const consoleProgress = (options: ConsoleOptions = {}): ConsoleProgress => {
   const { quiet = false, stream = process.stderr } = options
-  const { tty = stream.isTTY === true } = options
   if (quiet) return Object.assign(() => {}, { close: () => {} })
   const line = (text: string): void => void stream.write(`${text}\n`)
   let bar: cliProgress.SingleBar | undefined
@@ -56,7 +53,7 @@ export const consoleProgress = (options: ConsoleOptions = {}): ConsoleProgress =
   }
   const progress = (phase: Phase, done: number, total: number, values?: Record<string, number>): void => {
     const state = [rate(done, total), figures(values)].filter(Boolean).join(', ')
-    if (tty) {
+    if (stream.isTTY) {
       if (!bar) {
         bar = new cliProgress.SingleBar({
           format: `${phase.padEnd(10)} {bar} {value}/{total}  {state}`,

@@ -1,6 +1,6 @@
 import { relative } from 'node:path'
 import { FxError } from '@fx/core'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { loadConfig } from '../config/load.js'
 import { resolveConfig } from '../config/resolve.js'
 import type { DistillConfig } from '../config/types.js'
@@ -60,6 +60,7 @@ const program = (): Command => {
     .description('Distil a teacher into a small image-to-image student.')
     .option('--debug', 'show the stack of an error')
     .showHelpAfterError('(fx --help lists the commands)')
+    .exitOverride()
     .addHelpText(
       'after',
       '\nExamples:\n  fx distill                     everything fx.config.ts describes, resumed if it was stopped\n' +
@@ -105,6 +106,8 @@ export const main = async (argv: readonly string[]): Promise<number> => {
     await fx.parseAsync([...argv], { from: 'user' })
     return 0
   } catch (error) {
+    // Commander has printed its message, or the help that was asked for.
+    if (error instanceof CommanderError) return error.exitCode
     if (FxError.isInstance(error, 'aborted')) {
       console.error(`${error.message}. The same command goes on from here.`)
       return INTERRUPTED

@@ -40,15 +40,17 @@ const scalar = async (value: tf.Scalar): Promise<number> => (await value.data())
 export const trainStep = async (options: StepOptions): Promise<StepFigures> => {
   const { model, variables, batch, size, step, loss, optimizer, optimizerState, learningRate, clipNorm } = options
   const terms: Record<string, tf.Scalar> = {}
-  const { value, grads } = tf.tidy(() => {
-    const { inputs, target, weights } = batchTensors(batch, size)
-    return tf.variableGrads(() => {
-      const { total, terms: each } = loss.evaluate(forward(model, inputs, true), target, { weights, step })
-      for (const [name, term] of Object.entries(each)) terms[name] = tf.keep(term)
-      return total
-    }, variables)
-  })
+  let computed: { value: tf.Scalar; grads: tf.NamedTensorMap } | undefined
   try {
+    computed = tidyTape(() => {
+      const { inputs, target, weights } = batchTensors(batch, size)
+      return tf.variableGrads(() => {
+        const { total, terms: each } = loss.evaluate(forward(model, inputs, true), target, { weights, step })
+        for (const [name, term] of Object.entries(each)) terms[name] = tf.keep(term)
+        return total
+      }, variables)
+    })
+    const { value, grads } = computed
     const figures: Record<string, number> = {}
     for (const [name, term] of Object.entries(terms)) figures[name] = await scalar(term)
     const total = await scalar(value)
@@ -62,7 +64,24 @@ export const trainStep = async (options: StepOptions): Promise<StepFigures> => {
     if (gradientNorm !== null) refuseNotFinite(gradientNorm, 'gradient norm', step, learningRate)
     return { loss: total, terms: figures, gradientNorm, learningRate }
   } finally {
-    tf.dispose([value, grads, terms])
+    tf.dispose([computed ?? [], terms])
+  }
+}
+
+/**
+ * `tf.tidy` for work that records gradients. When that throws half-way, tfjs keeps the tape and the tensors saved on it;
+ * they are freed here.
+ */
+const tidyTape = <T extends tf.TensorContainer>(work: () => T): T => {
+  try {
+    return tf.tidy(work)
+  } catch (error) {
+    const { state } = tf.engine()
+    if (state.gradientDepth === 0) {
+      for (const { saved } of state.activeTape ?? []) tf.dispose(saved ?? [])
+      state.activeTape = []
+    }
+    throw error
   }
 }
 

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs-core'
 import { beforeAll, expect, test } from 'vitest'
-import { tinyConfig, tinyStudent, tinyTeacher } from '../../test/fixtures/tiny.js'
-import { type DistillConfig, distill } from '../index.js'
+import { type DistillConfig, distill } from '../src/index.js'
+import { tinyConfig, tinyStudent, tinyTeacher } from './fixtures/tiny.js'
 
 const folder = async (): Promise<string> => join(await mkdtemp(join(tmpdir(), 'fx-resume-')), 'run')
 
