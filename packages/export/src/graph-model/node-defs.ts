@@ -16,7 +16,7 @@ export interface Constants {
 
 const base64 = (text: string): string => btoa(text)
 
-export const floatType = { type: 'DT_FLOAT' }
+const floatType = { type: 'DT_FLOAT' }
 const ints = (values: readonly number[]) => ({ list: { i: values.map(String) } })
 const string = (text: string) => ({ s: base64(text) })
 const strings = (texts: readonly string[]) => ({ list: { s: texts.map(base64) } })
