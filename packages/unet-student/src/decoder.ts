@@ -48,7 +48,7 @@ export interface UnetDecoderOptions {
   blocks?: number | readonly number[]
   /** Default 2. */
   expansion?: number
-  /** Default `concat`; `add` is about a fifth faster. */
+  /** Default `concat`; `add` spares the copy of a concatenation. */
   skip?: Skip
   /** Default `bilinear`; choose `nearest` for a student that must compute the same in Keras. */
   upsampling?: Upsampling
