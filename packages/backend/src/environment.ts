@@ -14,13 +14,8 @@ export const commonJs = <T extends object>(module: unknown, member: keyof T): T 
   return member in namespace || !namespace.default ? namespace : namespace.default
 }
 
-/** True when an import failed because that very package is not installed. */
+/** True when an import failed because that very package is not installed; Node and Vite say so in different words. */
 export const isMissing = (error: unknown, packageName: string): boolean => {
-  const { code, message } = error as { code?: string; message?: string }
-  return (
-    (code === 'ERR_MODULE_NOT_FOUND' ||
-      code === 'MODULE_NOT_FOUND' ||
-      /Cannot find (package|module)/.test(`${message}`)) &&
-    `${message}`.includes(packageName)
-  )
+  const message = String((error as Error).message)
+  return /Cannot find (package|module)|Could not resolve/.test(message) && message.includes(packageName)
 }

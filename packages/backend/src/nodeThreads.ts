@@ -3,16 +3,19 @@
 // directly, with workers that get their code as text.
 import * as tf from '@tensorflow/tfjs-core'
 import { commonJs, importUnbundled } from './environment.js'
+import { withoutNewListeners } from './listeners.js'
+import type { WasmPaths } from './wasm.js'
 
 const BUILD = '@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-threaded-simd'
+const BINARY = 'tfjs-backend-wasm-threaded-simd.wasm'
 const START_TIMEOUT_MS = 30_000
 
 interface NodeWorker {
-  on(event: 'error', listener: (error: Error) => void): void
+  on(event: string, listener: (value: never) => void): unknown
   unref(): void
   terminate(): Promise<number>
 }
-type WorkerClass = new (source: string, options: { eval: true }) => NodeWorker
+type WorkerClass = new (source: string, options: { eval: true; execArgv: string[] }) => NodeWorker
 
 interface EmscriptenModule {
   cwrap(name: string, result: string | null, args: string[]): (...args: number[]) => number
@@ -73,22 +76,7 @@ const withGlobalWorker = <T>(worker: unknown, use: () => T): T => {
   }
 }
 
-/** Runs `use`, then takes back the process-wide error listeners that the build adds and that would hide real errors. */
-const withoutNewListeners = async <T>(use: () => Promise<T>): Promise<T> => {
-  const events = ['uncaughtException', 'unhandledRejection'] as const
-  const before = events.map(event => new Set<unknown>(process.listeners(event as never)))
-  try {
-    return await use()
-  } finally {
-    events.forEach((event, i) => {
-      for (const listener of process.listeners(event as never) as (() => void)[]) {
-        if (!before[i]!.has(listener)) process.removeListener(event, listener)
-      }
-    })
-  }
-}
-
-const load = async (threads: number): Promise<EmscriptenModule> => {
+const load = async (threads: number, wasmPaths: WasmPaths | undefined): Promise<EmscriptenModule> => {
   const { workers, fs } = await nodeModules()
   const [build, workerModule] = await Promise.all([
     importUnbundled(`${BUILD}.js`) as Promise<{ default: Factory }>,
@@ -107,35 +95,47 @@ const load = async (threads: number): Promise<EmscriptenModule> => {
 
     class ThreadWorker extends workers.Worker {
       constructor() {
-        super(wasmWorkerContents.replaceAll('\n', '\\n'), { eval: true })
+        // Without this process's flags: a module loader or `--input-type=module` would change what the code means.
+        super(wasmWorkerContents.replaceAll('\n', '\\n'), { eval: true, execArgv: [] })
         started.push(this)
-        this.on('error', fail)
+        super.on('error', fail)
+      }
+      override on(event: string, listener: (value: never) => void): unknown {
+        // The build's own listener would throw out of the event loop, where nothing can fall back to one thread.
+        return event === 'error' ? this : super.on(event, listener)
       }
     }
 
+    let folder = ''
+    const binary = (): string => {
+      if (typeof wasmPaths === 'string') return `${wasmPaths}${BINARY}`
+      return wasmPaths?.[BINARY] ?? `${folder}${BINARY}`
+    }
     const options: FactoryOptions = {
-      locateFile: (path, folder) => folder + path,
+      locateFile(path, prefix) {
+        folder = prefix
+        return prefix + path
+      },
       instantiateWasm(imports, receive) {
         // tfjs takes at most half of the cores.
         imports.env.emscripten_num_logical_cores = () => 2 * threads
-        fs.readFile(options.locateFile('tfjs-backend-wasm-threaded-simd.wasm', folder))
+        fs.readFile(binary())
           .then(bytes => WebAssembly.instantiate(bytes, imports as WebAssembly.Imports))
-          .then(({ instance, module }) => receive(instance, module), fail)
+          .then(({ instance, module }) => receive(instance, module))
+          .catch(fail)
         return {}
       },
       onAbort: fail,
     }
-    let folder = ''
-    const locateFile = options.locateFile
-    options.locateFile = (path, prefix) => {
-      folder ||= prefix
-      return locateFile(path, prefix)
-    }
-
-    withGlobalWorker(ThreadWorker, () => build.default(options)).then(module => {
+    const finish = (module: EmscriptenModule): void => {
       clearTimeout(timer)
       resolve(module)
-    }, fail)
+    }
+    try {
+      withGlobalWorker(ThreadWorker, () => build.default(options)).then(finish, fail)
+    } catch (error) {
+      fail(error)
+    }
   })
 }
 
@@ -143,8 +143,9 @@ const load = async (threads: number): Promise<EmscriptenModule> => {
 export const startThreadsInNode = async (
   wasm: typeof import('@tensorflow/tfjs-backend-wasm'),
   threads: number,
+  wasmPaths: WasmPaths | undefined,
 ): Promise<void> => {
-  const module = await withoutNewListeners(() => load(threads))
+  const module = await withoutNewListeners(() => load(threads, wasmPaths))
   wrapForTfjs(module)
   const singleThreaded = tf.findBackendFactory('wasm')
   tf.removeBackend('wasm')

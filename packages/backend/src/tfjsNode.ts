@@ -18,7 +18,8 @@ const removedFromUtil = {
 
 const restoreUtil = async (): Promise<void> => {
   const { default: util } = (await importUnbundled('node:util')) as { default: Record<string, unknown> }
-  for (const [name, test] of Object.entries(removedFromUtil)) util[name] ??= test
+  // Replaced even where they exist, since Node 22 prints a deprecation warning for each.
+  Object.assign(util, removedFromUtil)
 }
 
 export const startTfjsNode = async (): Promise<Started> => {

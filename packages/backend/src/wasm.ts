@@ -1,7 +1,8 @@
 import { FxError } from '@fx/core'
 import * as tf from '@tensorflow/tfjs-core'
 import { commonJs, isMissing, isNode } from './environment.js'
-import { startThreadsInNode } from './nodeThreads.js'
+import { withoutNewListeners } from './listeners.js'
+import { nodeCores, startThreadsInNode } from './nodeThreads.js'
 import type { PrepareBackendOptions, Started } from './prepare.js'
 
 /** The folder of tfjs-wasm's binaries, or each one's place by its file name. */
@@ -14,15 +15,14 @@ const MAX_THREADS = 8
 
 const THREADS_FLAG = 'WASM_HAS_MULTITHREAD_SUPPORT'
 
-const coreCount = async (): Promise<number> =>
-  isNode() ? (await import('./nodeThreads.js')).nodeCores() : navigator.hardwareConcurrency || 1
+const coreCount = async (): Promise<number> => (isNode() ? nodeCores() : navigator.hardwareConcurrency || 1)
 
 const setPaths = (wasm: WasmPackage, paths: WasmPaths): void => {
   wasm.setWasmPaths(paths as Parameters<WasmPackage['setWasmPaths']>[0])
 }
 
-/** Threads that the workers of a threaded build do not need stay idle but keep their memory: end them. */
-export const endIdleWorkers = (): void => {
+/** The threaded build starts eight workers whatever is asked for; those left over only hold memory. */
+const endIdleWorkers = (): void => {
   const { wasm } = tf.backend() as unknown as { wasm: { PThread?: { unusedWorkers: { terminate(): unknown }[] } } }
   for (const worker of wasm.PThread?.unusedWorkers.splice(0) ?? []) worker.terminate()
 }
@@ -77,7 +77,7 @@ export const startWasm = async ({ threads = 'auto', wasmPaths }: PrepareBackendO
     try {
       wasm.setThreadsCount(wanted)
       if (isNode()) {
-        await startThreadsInNode(wasm, wanted)
+        await startThreadsInNode(wasm, wanted, wasmPaths)
       } else if (await tf.env().getAsync(THREADS_FLAG)) {
         await startThreadsInBrowser(wanted)
       } else {
@@ -90,7 +90,7 @@ export const startWasm = async ({ threads = 'auto', wasmPaths }: PrepareBackendO
     }
   }
   tf.env().set(THREADS_FLAG, false)
-  if (!(await tf.setBackend('wasm'))) {
+  if (!(await withoutNewListeners(() => tf.setBackend('wasm')))) {
     throw new FxError('backend-unavailable', 'tfjs could not load its .wasm file; check wasmPaths.')
   }
   return running(wasm, remark)

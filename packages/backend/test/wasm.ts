@@ -4,6 +4,9 @@ import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { prepareBackend } from '../src/index.js'
 import { installTrainingKernels } from '../src/training.js'
 import { convGradients } from './suites/convGradients.js'
+import { nativeOps } from './suites/nativeOps.js'
+import { optimizers } from './suites/optimizers.js'
+import { trainingStep } from './suites/trainingStep.js'
 
 /** Everything that is promised of wasm, for one number of threads: a process can start only one build of tfjs-wasm. */
 export const wasmSuites = (threads: number): void => {
@@ -14,5 +17,9 @@ export const wasmSuites = (threads: number): void => {
   })
   afterAll(() => uninstall())
 
-  describe('convolution gradients', convGradients)
+  // The kernels are the same in both builds, so the slower one repeats only some of the cases.
+  describe('convolution gradients', () => convGradients(threads === 1 ? 1 : 5))
+  describe('native operations', nativeOps)
+  describe('optimisers', () => optimizers('wasm'))
+  describe('a training step', trainingStep)
 }

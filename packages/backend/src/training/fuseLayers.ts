@@ -1,6 +1,7 @@
-import type { Tensor } from '@tensorflow/tfjs-core'
+import type { Tensor, Variable } from '@tensorflow/tfjs-core'
 import * as tf from '@tensorflow/tfjs-core'
 import { batchNormTraining } from './batchNorm.js'
+import { moveAverage } from './movingAverage.js'
 import { nativeReady } from './native.js'
 
 /** A layer of tfjs-layers, as far as it is used here; that package is not imported. */
@@ -11,7 +12,6 @@ interface LayerLike {
 
 interface LayerVariable {
   read(): Tensor
-  write(value: Tensor): unknown
 }
 
 interface BatchNormLayer extends LayerLike {
@@ -38,12 +38,8 @@ const batchNormCall = (layer: BatchNormLayer) => {
     if (!kwargs?.training || !layer.gamma || !layer.beta || !lastAxis || !nativeReady()) return original(inputs, kwargs)
     return tf.tidy(() => {
       const { y, mean, variance } = batchNormTraining(x, layer.gamma!.read(), layer.beta!.read(), layer.epsilon)
-      const move = (moving: LayerVariable, value: Tensor) => {
-        const old = moving.read()
-        moving.write(tf.add(old, tf.mul(tf.sub(value, old), 1 - layer.momentum)))
-      }
-      move(layer.movingMean, mean)
-      move(layer.movingVariance, variance)
+      moveAverage(layer.movingMean.read() as Variable, mean, 1 - layer.momentum)
+      moveAverage(layer.movingVariance.read() as Variable, variance, 1 - layer.momentum)
       mean.dispose()
       variance.dispose()
       return y

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core'
 import { activationGradients, activationKernels } from './activation.js'
 import { batchNormGradients, batchNormKernels } from './batchNorm.js'
 import { convKernels } from './convKernels.js'
+import { identityKernels } from './identity.js'
 import { compileNative } from './native.js'
 import { overrideGradient, overrideKernel } from './override.js'
 
@@ -29,7 +30,7 @@ export const installTrainingKernels = async (): Promise<() => void> => {
   await compileNative()
   if (users === 0) {
     undo = [
-      ...[...convKernels, ...batchNormKernels, ...activationKernels].map(overrideKernel),
+      ...[...convKernels, ...batchNormKernels, ...activationKernels, ...identityKernels].map(overrideKernel),
       ...[...batchNormGradients, ...activationGradients].map(overrideGradient),
     ]
   }

@@ -37,6 +37,12 @@ interface State extends MovingAverageState {
   readonly averages: Variable[]
 }
 
+/** average += (value - average) * take, in place, on wasm. */
+export const moveAverage = (average: Variable, value: Tensor, take: number): void => {
+  const backend = wasmBackend()
+  nativeKernels(backend).averageStep(writableAddress(backend, average), addressOf(backend, value), average.size, take)
+}
+
 /**
  * average += (1 - decay) * (variable - average), after every training step (Polyak averaging). With `warmup` (the
  * default) the decay of step t is at most (1 + t) / (10 + t), so that the first, random weights are soon forgotten.
@@ -76,11 +82,8 @@ export const exponentialMovingAverage = (decay: number, { warmup = true } = {}):
       state.step++
       const take = 1 - (warmup ? Math.min(decay, (1 + state.step) / (10 + state.step)) : decay)
       if (nativeReady()) {
-        const backend = wasmBackend()
-        const native = nativeKernels(backend)
         state.variables.forEach((variable, i) => {
-          const average = writableAddress(backend, state.averages[i]!)
-          native.averageStep(average, addressOf(backend, variable), variable.size, take)
+          moveAverage(state.averages[i]!, variable, take)
         })
         return
       }

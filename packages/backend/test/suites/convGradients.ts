@@ -78,10 +78,12 @@ for (const depthwise of [false, true]) {
   }
 }
 
-export const convGradients = (): void => {
-  test(`agree with cpu to 1e-5 in ${cases.length} configurations, without a leak`, async () => {
+/** @param every take one of so many configurations; a number prime to the repetitions above still meets every value. */
+export const convGradients = (every: number): void => {
+  const chosen = cases.filter((_, i) => i % every === 0)
+  test(`agree with cpu to 1e-5 in ${chosen.length} configurations, without a leak`, async () => {
     const worst = { difference: 0, of: '' }
-    for (const c of cases) {
+    for (const c of chosen) {
       await tf.setBackend('cpu')
       const expected = gradients(c)
       await tf.setBackend('wasm')

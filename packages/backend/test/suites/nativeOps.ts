@@ -1,0 +1,88 @@
+import * as tf from '@tensorflow/tfjs-core'
+import { expect, test } from 'vitest'
+import { relativeDifference } from '../compare.js'
+
+type Run = () => tf.Tensor[]
+
+/** The values of the tensors that `run` makes, on one backend. */
+const valuesOn = async (backend: string, run: Run): Promise<Float32Array[]> => {
+  await tf.setBackend(backend)
+  const before = tf.memory().numTensors
+  const values = tf.tidy(() => run().map(tensor => tensor.dataSync<'float32'>().slice()))
+  expect(tf.memory().numTensors).toBe(before)
+  return values
+}
+
+const expectAgreement = async (run: Run): Promise<void> => {
+  const expected = await valuesOn('cpu', run)
+  const actual = await valuesOn('wasm', run)
+  actual.forEach((values, i) => {
+    expect(relativeDifference(values, expected[i]!), `output ${i}`).toBeLessThan(1e-5)
+  })
+}
+
+const uniform = (shape: number[], seed: number, low = -1, high = 1) =>
+  tf.randomUniform(shape, low, high, 'float32', seed)
+
+const activations: [string, (x: tf.Tensor) => tf.Tensor][] = [
+  ['relu', x => tf.relu(x)],
+  ['relu6', x => tf.relu6(x)],
+  ['clipByValue', x => tf.clipByValue(x, -2, 3)],
+]
+
+export const nativeOps = (): void => {
+  test.each(activations)('the gradient of %s, at its corners too', async (_, f) => {
+    await expectAgreement(() => {
+      const x = tf.concat([uniform([210], 1, -8, 8), tf.tensor1d([0, 6, -2, 3, Number.NaN])])
+      const dy = uniform(x.shape, 2)
+      const gradient = tf.grad(f)(x, dy)
+      return [tf.slice(gradient, 0, x.size - 1)]
+    })
+  })
+
+  test.each([
+    [1, 4],
+    [129, 16],
+    [300, 7],
+    [3, 1],
+  ])('batch normalisation and its five gradients, %i rows of %i channels', async (rows, channels) => {
+    await expectAgreement(() => {
+      const x = uniform([rows, 1, 1, channels], 1, 2, 4) as tf.Tensor4D
+      const parameters = [1, 2, 3, 4].map(seed => uniform([channels], seed + 10, 0.5, 2) as tf.Tensor1D)
+      const normalise = (...args: tf.Tensor[]) => {
+        const [image, mean, variance, offset, scale] = args as [tf.Tensor4D, ...tf.Tensor1D[]]
+        return tf.batchNorm(image, mean!, variance!, offset, scale, 1e-3)
+      }
+      const dy = uniform(x.shape, 5)
+      return [normalise(x, ...parameters), ...tf.grads(normalise)([x, ...parameters], dy)]
+    })
+  })
+
+  test('batch normalisation with statistics of the whole shape is left to tfjs', async () => {
+    await expectAgreement(() => {
+      const x = uniform([2, 3, 3, 4], 1)
+      const mean = uniform([2, 3, 3, 4], 2)
+      const variance = uniform([2, 3, 3, 4], 3, 0.5, 2)
+      return [tf.batchNorm(x as tf.Tensor4D, mean as tf.Tensor4D, variance as tf.Tensor4D)]
+    })
+  })
+
+  test('second-order gradients still work', async () => {
+    await expectAgreement(() => {
+      const first = (x: tf.Tensor) => tf.grad((z: tf.Tensor) => tf.sum(tf.relu(tf.mul(tf.square(z), z))))(x)
+      return [tf.grad((x: tf.Tensor) => tf.sum(first(x)))(uniform([8], 1))]
+    })
+  })
+
+  test('a clone shares its data until one of the two is disposed', async () => {
+    await tf.setBackend('wasm')
+    const before = tf.memory()
+    const a = tf.tensor1d([1, 2, 3])
+    const b = a.clone()
+    expect(tf.memory().numDataBuffers).toBe(before.numDataBuffers + 1)
+    a.dispose()
+    expect([...b.dataSync()]).toEqual([1, 2, 3])
+    b.dispose()
+    expect(tf.memory()).toMatchObject({ numTensors: before.numTensors, numDataBuffers: before.numDataBuffers })
+  })
+}
