@@ -1,3 +1,4 @@
+export { type ConsoleOptions, type ConsoleProgress, consoleProgress } from './cli/console.js'
 export { configNames, loadConfig } from './config/load.js'
 export { defineConfig, resolveConfig } from './config/resolve.js'
 export type {

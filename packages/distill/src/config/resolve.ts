@@ -39,7 +39,7 @@ const training = z.strictObject({
     .custom(isLoss, "must be a loss of @fx/losses, for instance l1() or weighted([{ name: 'l1', loss: l1() }])")
     .optional(),
   augmentation: z.union([z.literal(false), augmentation]).default(augmentation.parse({})),
-  batchNormBatches: z.int().min(0).default(16),
+  batchNormBatches: z.int().min(0).default(0),
   checkpointEvery: count.default(100),
   evaluateEvery: z.int().min(0).optional(),
   logEvery: count.default(10),

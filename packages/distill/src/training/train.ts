@@ -57,8 +57,8 @@ export interface TrainOptions {
 }
 
 /**
- * Trains from a checkpoint or from the start, and leaves the weights to ship in the student: averaged, with their
- * batch-norm statistics measured again. Everything random derives from the seed and the step, so a run that was broken
+ * Trains from a checkpoint or from the start, and leaves the weights to ship, the averaged ones, in the student.
+ * Everything random derives from the seed and the step, so a run that was broken
  * off and resumed ends in the weights of an unbroken one.
  *
  * @throws FxError `aborted` after writing a checkpoint, when the signal fires; `not-finite`; `write-failed`.
@@ -93,7 +93,9 @@ export const train = async (options: TrainOptions): Promise<History> => {
       },
     })
     average?.swap()
-    await recalibrateBatchNorm(model, config.size, calibrationBatches(options))
+    if (config.training.batchNormBatches > 0) {
+      await recalibrateBatchNorm(model, config.size, calibrationBatches(options))
+    }
     return history
   } finally {
     unfuse()
