@@ -33,6 +33,27 @@ const depthwise = (options: object = {}) => layers.depthwiseConv2d({ kernelSize:
 const batchNorm = (options: object = {}) => layers.batchNormalization(options)
 const activations = ['relu', 'relu6', 'sigmoid', 'tanh', 'elu', 'selu', 'softplus', 'softmax', 'hardSigmoid', 'swish']
 
+/** A decoder stage as UNets have it, large enough for its concatenation to be taken apart. */
+const decoderStage = (activation: 'relu6' | 'linear'): tfl.LayersModel => {
+  const inputs = tfl.input({ shape: [64, 64, 3] })
+  const skips = [2, 4].map(filters => apply(layers.conv2d({ filters, kernelSize: 1 }), inputs))
+  const joined = apply(layers.concatenate(), [inputs, ...skips])
+  const spatial = apply(layers.reLU(), apply(batchNorm(), apply(depthwise({ padding: 'same', strides: 1 }), joined)))
+  const outputs = apply(layers.activation({ activation }), apply(conv({ kernelSize: 1 }), spatial))
+  const model = tfl.model({ inputs, outputs })
+  randomiseWeights(model, 'decoder stage')
+  return model
+}
+
+/** A picture times a mask of one channel. */
+const masked = (): tfl.LayersModel => {
+  const inputs = tfl.input({ shape: [7, 6, 3] })
+  const mask = layers.leakyReLU().apply(conv({ filters: 1, padding: 'same' }).apply(inputs)) as Tensor
+  const model = tfl.model({ inputs, outputs: apply(layers.multiply(), [inputs, mask]) })
+  randomiseWeights(model, 'masked')
+  return model
+}
+
 const models: [string, () => tfl.LayersModel][] = [
   ['conv, valid', () => chain(conv())],
   ['conv, same, stride 2', () => chain(conv({ padding: 'same', strides: 2 }))],
@@ -99,6 +120,9 @@ const models: [string, () => tfl.LayersModel][] = [
   ['minimum', () => merging(layers.minimum())],
   ['concatenate', () => merging(layers.concatenate())],
   ['concatenate rows', () => merging(layers.concatenate({ axis: 1 }))],
+  ['a decoder stage', () => decoderStage('relu6')],
+  ['a decoder stage without activation', () => decoderStage('linear')],
+  ['a mask', masked],
 ]
 
 /** Two inputs, two outputs, a layer used twice, a model inside the model and a result that is read twice. */
@@ -181,6 +205,13 @@ describe('the graph', () => {
     expect(await ops(make())).toEqual(expected)
   })
 
+  test('a mask is as wide as its picture, a large concatenation is taken apart', async () => {
+    const { nodes } = optimize(await importLayersModel(masked()))
+    expect(nodes.map(({ shape }) => shape[3])).toEqual([3, 3, 3, 3])
+    expect(await ops(decoderStage('relu6'))).not.toContain('concat')
+    expect(await ops(merging(layers.concatenate()))).toContain('concat')
+  })
+
   test('inputs and outputs keep their names and shapes', async () => {
     const model = tangled()
     const exported = await tfc.loadGraphModel(tf.io.fromMemory(await exportGraphModel(model)))
@@ -231,11 +262,7 @@ describe('what cannot be exported is named', () => {
         ),
       /'block\/p'.*Permute/,
     ],
-    [
-      'integers',
-      () => through(layers.reLU(), tfl.input({ shape: [2], dtype: 'int32', name: 'ids' })),
-      /'ids'.*int32/,
-    ],
+    ['integers', () => through(layers.reLU(), tfl.input({ shape: [2], dtype: 'int32', name: 'ids' })), /'ids'.*int32/],
   ])('%s', async (_, make, message) => {
     await useBackend('cpu')
     const model = make()

@@ -4,6 +4,8 @@ import { affineToDepthwise, foldAffine } from './passes/fold-affine.js'
 import { foldPadding } from './passes/fold-padding.js'
 import { fuseActivations } from './passes/fuse-activations.js'
 import { removeIdentities } from './passes/identities.js'
+import { splitConcat } from './passes/split-concat.js'
+import { widenMask } from './passes/widen-mask.js'
 
 /** The passes of `optimize`, in order. */
 export const defaultPasses: readonly Pass[] = [
@@ -12,6 +14,8 @@ export const defaultPasses: readonly Pass[] = [
   affineToDepthwise,
   foldPadding,
   fuseActivations,
+  widenMask,
+  splitConcat,
   removeDeadNodes,
 ]
 

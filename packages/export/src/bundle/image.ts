@@ -77,8 +77,7 @@ export const inputTensors = (values: Float32Array, shape: StudentShape, effect: 
   return tensors
 }
 
-/** Model output as bytes: the range stretched to 0-255, clamped, rounded. */
+/** Model output as bytes: the range stretched to 0-255; the clamped array clamps and rounds. */
 export const toBytes = (values: ArrayLike<number>, [low, high]: ValueRange): Uint8Array => {
-  const bytes = Uint8ClampedArray.from(values, value => Math.round(((value - low) / (high - low)) * 255))
-  return new Uint8Array(bytes.buffer)
+  return new Uint8Array(Uint8ClampedArray.from(values, value => ((value - low) / (high - low)) * 255).buffer)
 }

@@ -51,6 +51,7 @@ export const writeFolder = async (
   }
   try {
     for (const [path, data] of files) await writeSynced(join(temporary, path), data)
+    // A folder cannot take the place of a full one in one step. A kill between these two leaves the former one hidden.
     if (entries !== undefined) await rename(target, former)
     try {
       await rename(temporary, target)
