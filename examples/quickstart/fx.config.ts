@@ -20,15 +20,14 @@ export default defineConfig({
     unetStudent({
       inputSize: size,
       encoder: mobilenetEncoder({ width: 0.5, batchNormMomentum: 0.9 }),
-      head: 'masked-residual',
       seed,
     }),
   pairs: { train: 2000, heldOut: 128 },
   training: {
     steps: 400,
     batchSize: 8,
-    learningRate: 4e-3,
-    changedRegionWeight: 8,
+    learningRate: 8e-3,
+    changedRegionWeight: 4,
     loss: l1(),
   },
   exporter: effectBundle({ name: 'Pink hair' }),

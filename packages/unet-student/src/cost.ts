@@ -45,6 +45,7 @@ const free = new Set([
   'BatchNormalization',
   'Add',
   'Multiply',
+  'Rescaling',
   'Average',
   'Maximum',
   'Minimum',

@@ -19,7 +19,7 @@ export interface UnetStudentOptions {
   encoder?: Encoder
   /** Options of `unetDecoder`; width and batch normalisation default to the encoder's. */
   decoder?: UnetDecoderOptions
-  /** Default `masked-residual`. */
+  /** Default `alpha`. */
   head?: Head
   /** Seed of the initial weights, a whole number. Default 0. The same seed gives the same weights, bit for bit. */
   seed?: number
@@ -75,7 +75,7 @@ export const unetStudent = (options: UnetStudentOptions): Student => {
     input: checkInputSize(options.inputSize, encoder),
     encoder: encoder.spec,
     decoder: decoder.spec,
-    head: oneOf('head', options.head ?? 'masked-residual', heads),
+    head: oneOf('head', options.head ?? 'alpha', heads),
   }
   return build(spec, encoder, decoder, options.seed ?? 0)
 }

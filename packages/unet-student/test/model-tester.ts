@@ -16,6 +16,7 @@ const kerasLayers = [
   'ReLU',
   'Add',
   'Multiply',
+  'Rescaling',
   'Concatenate',
   'UpSampling2D',
   'ZeroPadding2D',

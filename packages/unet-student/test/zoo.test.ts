@@ -6,12 +6,12 @@ import { testStudent } from './model-tester.js'
 const zoo: [MobilenetEncoderOptions, UnetDecoderOptions, Head][] = [
   [{ width: 0.1 }, {}, 'direct'],
   [{ width: 0.1 }, {}, 'residual'],
-  [{ width: 0.1 }, {}, 'masked-residual'],
+  [{ width: 0.1 }, {}, 'alpha'],
   [{ width: 0.1, depth: 0.3, padding: 'symmetric' }, { skip: 'add', upsampling: 'nearest' }, 'direct'],
   [{ width: 0.1, depth: 0.3 }, { skip: 'add', blocks: 0 }, 'residual'],
-  [{ width: 0.1, depth: 0.3 }, { upsampling: 'nearest', blocks: [0, 1, 0, 2, 1] }, 'masked-residual'],
-  [{ width: 0.25, depth: 0.5 }, { channels: [12, 10, 8, 6, 5], expansion: 1.5 }, 'masked-residual'],
-  [{ width: 0.25 }, { width: 0.1, skip: 'add' }, 'masked-residual'],
+  [{ width: 0.1, depth: 0.3 }, { upsampling: 'nearest', blocks: [0, 1, 0, 2, 1] }, 'alpha'],
+  [{ width: 0.25, depth: 0.5 }, { channels: [12, 10, 8, 6, 5], expansion: 1.5 }, 'alpha'],
+  [{ width: 0.25 }, { width: 0.1, skip: 'add' }, 'alpha'],
 ]
 
 for (const [encoder, decoder, head] of zoo) {
