@@ -4,11 +4,12 @@ import { mkdtemp, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { seededRandom } from '@fx/core'
 import { expect, test } from 'vitest'
 
 const bin = resolve(import.meta.dirname, '../bin/fx.js')
-const config = resolve(import.meta.dirname, 'fixtures/fx.config.ts')
+const config = fileURLToPath(new URL('./fixtures/fx.config.ts', import.meta.url))
 
 const folder = async (): Promise<string> => join(await mkdtemp(join(tmpdir(), 'fx-kill-')), 'run')
 

@@ -70,9 +70,9 @@ export const defineConfig = (config: DistillConfig): DistillConfig => config
 export const resolveConfig = (config: DistillConfig): ResolvedConfig => {
   const result = schema.safeParse(config)
   if (!result.success) {
-    throw new FxError('invalid-argument', `The config is not valid:\n${z.prettifyError(result.error)}`, {
-      details: { issues: result.error.issues },
-    })
+    const { issues } = result.error
+    const problems = issues.map(({ path, message }) => (path.length ? `${path.join('.')}: ${message}` : message))
+    throw new FxError('invalid-argument', `The config is not valid: ${problems.join('; ')}`, { details: { issues } })
   }
   const effect = parseEffectSpec(config.effect)
   const { pairs, training, ...rest } = result.data

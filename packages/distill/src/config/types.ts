@@ -111,7 +111,10 @@ export interface TrainingOptions {
   batchNormBatches?: number
   /** Steps between checkpoints. Default 100. */
   checkpointEvery?: number
-  /** Steps between evaluations on the held-out pairs; 0 for only the last. Default a fifth of `steps`. */
+  /**
+   * Steps between evaluations on the first 32 held-out pairs; 0 for none before the last, which is on all. Default a
+   * fifth of `steps`.
+   */
   evaluateEvery?: number
   /** Steps that one point of the curves averages. Default 10. */
   logEvery?: number

@@ -13,7 +13,9 @@ interface Chart {
   log?: boolean
 }
 
-const chartsOf = ({ history: { curve, evaluations } }: RunRecord): Chart[] => {
+const chartsOf = ({ history: { curve, evaluations }, evaluation }: RunRecord): Chart[] => {
+  const onTheWay = evaluations[0]?.heldOut ?? evaluation.heldOut
+  const judges = onTheWay === evaluation.heldOut ? '' : `, first ${onTheWay} pairs (last point: all)`
   const steps = curve.map(point => point.step)
   const names = [...new Set(curve.flatMap(point => Object.keys(point.terms)))]
   const heldOut = evaluations.map(point => point.step)
@@ -31,7 +33,7 @@ const chartsOf = ({ history: { curve, evaluations } }: RunRecord): Chart[] => {
       ],
     },
     {
-      title: 'Held-out error where the effect acts (1 = doing nothing)',
+      title: `Held-out error where the effect acts, 1 = doing nothing${judges}`,
       steps: heldOut,
       series: [
         {
@@ -42,7 +44,7 @@ const chartsOf = ({ history: { curve, evaluations } }: RunRecord): Chart[] => {
       ],
     },
     {
-      title: 'Held-out PSNR of the rest, dB',
+      title: `Held-out PSNR of the rest, dB${judges}`,
       steps: heldOut,
       series: [
         { label: 'student', values: evaluations.map(point => point.keptRegion.psnrDb) },
@@ -66,8 +68,8 @@ const chartsOf = ({ history: { curve, evaluations } }: RunRecord): Chart[] => {
 /** Runs in the reader's browser. */
 const script = `
 const colours = ['#3f7cf4', '#e8743b', '#19a979', '#945ecf', '#d4a017', '#13a4b4'];
-const soft = getComputedStyle(document.documentElement).getPropertyValue('color-scheme') && matchMedia('(prefers-color-scheme: dark)').matches;
-const [ink, grid] = soft ? ['#9a9ca5', '#33363d'] : ['#6b6c72', '#e4e2dc'];
+const dark = matchMedia('(prefers-color-scheme: dark)').matches;
+const [ink, grid] = dark ? ['#9a9ca5', '#33363d'] : ['#6b6c72', '#e4e2dc'];
 const axis = { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 }, font: '12px system-ui' };
 const short = value => value === null ? '' : Math.abs(value) >= 0.01 || value === 0 ? String(+value.toPrecision(3)) : value.toExponential(1);
 for (const [index, chart] of JSON.parse(document.getElementById('chart-data').textContent).entries()) {
@@ -88,9 +90,8 @@ for (const [index, chart] of JSON.parse(document.getElementById('chart-data').te
 /** The curves as HTML that needs no network: uPlot stands inside it. */
 export const chartsHtml = async (record: RunRecord): Promise<string> => {
   const require = createRequire(import.meta.url)
-  const [library, css] = await Promise.all(
-    ['uplot/dist/uPlot.iife.min.js', 'uplot/dist/uPlot.min.css'].map(path => readFile(require.resolve(path), 'utf8')),
-  )
+  const library = await readFile(require.resolve('uplot/dist/uPlot.iife.min.js'), 'utf8')
+  const css = await readFile(require.resolve('uplot/dist/uPlot.min.css'), 'utf8')
   const charts = chartsOf(record)
   const holders = charts.map(
     ({ title }, index) => `<div class="chart"><h3>${escapeHtml(title)}</h3><div id="chart-${index}"></div></div>`,

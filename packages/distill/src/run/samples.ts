@@ -13,7 +13,7 @@ const FIRST = 8
  * Which held-out pairs are shown: the first by seed, then the best, the middle and the worst by the student's error
  * relative to doing nothing. A fixed rule, so that nobody picks the pretty ones.
  */
-export const chooseSamples = (samples: readonly SampleFigures[]): { seed: number; label: string }[] => {
+const chooseSamples = (samples: readonly SampleFigures[]): { seed: number; label: string }[] => {
   const ratio = (sample: SampleFigures): number => sample.studentMae! / sample.doNothingMae!
   const ranked = samples
     .filter(({ studentMae, doNothingMae }) => studentMae !== null && doNothingMae)
