@@ -98,7 +98,8 @@ const createEffect = (engine: Engine, inWorker: boolean): Effect => {
       latency.add(performance.now() - start)
       return new ImageData(pixels, width, height)
     } finally {
-      if (made && !inWorker && 'close' in frame) frame.close()
+      // Closing again what the worker was given does nothing; what never reached it is freed.
+      if (made && 'close' in frame) frame.close()
     }
   }
 

@@ -8,5 +8,9 @@ export const startWorker = (): Worker => {
   if (typeof Worker === 'undefined') {
     throw new FxError('unsupported', 'This environment has no workers; pass { worker: false } to run in this thread')
   }
-  return new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: '@fx/runtime-web' })
+  try {
+    return new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: '@fx/runtime-web' })
+  } catch (error) {
+    throw new FxError('service-failed', `The worker could not start: ${(error as Error).message}`, { cause: error })
+  }
 }

@@ -11,7 +11,7 @@ export const buildSite = async (): Promise<{ folder: string; remove(): Promise<v
   await build({
     configFile: false,
     root: fileURLToPath(new URL('./page', import.meta.url)),
-    logLevel: 'warn',
+    logLevel: 'error',
     resolve: { conditions: ['@fx/source', 'module', 'browser', 'production'] },
     worker: { format: 'es' },
     build: {

@@ -69,6 +69,12 @@ const harness = {
     if (kind === 'VideoFrame') (source as VideoFrame).close()
     return Array.from(image.data)
   },
+  /** What `draw` leaves on a canvas of the student's size. */
+  paint: async (width: number, height: number, rgba: number[]) => {
+    const canvas = canvasOf(new ImageData(width, height))
+    await effect!.draw(new ImageData(Uint8ClampedArray.from(rgba), width, height), canvas)
+    return Array.from(canvas.getContext('2d')!.getImageData(0, 0, width, height).data)
+  },
   failToRun: () => caught(() => effect!.run('a string' as unknown as ImageData)),
   failToRunVideo: () => caught(() => effect!.run(document.querySelector('video')!)),
   failWithParameter: () => caught(() => effect!.run(new ImageData(32, 32), { parameters: { strength: 1 } })),
