@@ -1,19 +1,13 @@
 import type { Effect } from '@fx/runtime-web'
 
-/** Side of the pictures on the page, in pixels of the canvas. */
-const side = 384
-
-const square = (name: string): HTMLCanvasElement => {
-  const canvas = document.createElement('canvas')
-  canvas.className = name
-  canvas.width = canvas.height = side
-  return canvas
-}
+const canvasOf = (name: string, width: number, height: number): HTMLCanvasElement =>
+  Object.assign(document.createElement('canvas'), { className: name, width, height })
 
 /** The original, cut as the effect cuts it. */
 const drawOriginal = (image: HTMLImageElement, canvas: HTMLCanvasElement): void => {
   const { naturalWidth: width, naturalHeight: height } = image
   const crop = Math.min(width, height)
+  const side = canvas.width
   const context = canvas.getContext('2d')!
   context.imageSmoothingQuality = 'high'
   context.drawImage(image, (width - crop) / 2, (height - crop) / 2, crop, crop, 0, 0, side, side)
@@ -21,8 +15,10 @@ const drawOriginal = (image: HTMLImageElement, canvas: HTMLCanvasElement): void 
 
 /** A picture before (left of the line) and after (right of it); the line follows the pointer or the arrow keys. */
 const compare = async (effect: Effect, image: HTMLImageElement, name: string): Promise<HTMLElement> => {
-  const before = square('before')
-  const after = square('after')
+  const before = canvasOf('before', 384, 384)
+  // The student's own pixels; the style sheet enlarges them.
+  const { width, height } = effect.manifest.input
+  const after = canvasOf('after', width, height)
   drawOriginal(image, before)
   await effect.draw(image, after)
   const slider = document.createElement('input')
