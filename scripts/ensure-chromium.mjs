@@ -19,6 +19,8 @@ if (!found() && process.getuid?.() === 0 && spawnSync('which', ['apt-get']).stat
   }
 }
 if (!found()) {
-  console.error('Browser tests need Chromium: run `apt-get install chromium`, or set CHROMIUM_PATH to a Chrome or Chromium.')
+  console.error(
+    'Browser tests need Chromium: run `apt-get install chromium`, or set CHROMIUM_PATH to a Chrome or Chromium.',
+  )
   process.exit(1)
 }
