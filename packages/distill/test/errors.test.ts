@@ -188,3 +188,16 @@ test('a loss that throws leaves no tensor', async () => {
   await expect(distill(tinyConfig(await folder(), { training }))).rejects.toThrow('no such loss')
   expect(tf.memory().numTensors).toBe(before)
 })
+
+test('stopping while pairs are made is an abort that leaves nothing', async () => {
+  const out = await folder()
+  const controller = new AbortController()
+  const run = distill(tinyConfig(out), {
+    signal: controller.signal,
+    onProgress: event => {
+      if (event.type === 'progress' && event.phase === 'pairs' && event.done === 3) controller.abort()
+    },
+  })
+  await expect(run).rejects.toMatchObject({ code: 'aborted' })
+  expect(existsSync(out)).toBe(false)
+})

@@ -18,8 +18,10 @@ const DIFFERENCE_GAIN = 4
  * @returns the path of the report.
  * @throws FxError `not-found` or `corrupt-file` when the folder does not hold a finished run, `write-failed`.
  */
-export const writeReport = async (folder: string): Promise<string> => {
-  const record = await readRecord(folder)
+export const writeReport = async (folder: string): Promise<string> => writeReportOf(await readRecord(folder), folder)
+
+/** The report of a run whose record is not written yet. */
+export const writeReportOf = async (record: RunRecord, folder: string): Promise<string> => {
   const path = join(folder, runFiles.report)
   await writeFileAtomic(path, await page(record, folder))
   return path

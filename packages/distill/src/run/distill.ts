@@ -9,7 +9,7 @@ import { resolveConfig } from '../config/resolve.js'
 import type { DistillConfig, ResolvedConfig, Student } from '../config/types.js'
 import { checkTeacher } from '../data/collect.js'
 import { openEventLog } from '../logs/event-log.js'
-import { writeReport } from '../report/report.js'
+import { writeReportOf } from '../report/report.js'
 import { readCheckpoint } from '../training/checkpoint.js'
 import { checkStudent } from '../training/forward.js'
 import type { TrainingState } from '../training/train.js'
@@ -33,7 +33,7 @@ export interface DistillResult {
   /** The run's folder, absolute. */
   folder: string
   metrics: Metrics
-  record: Omit<RunRecord, 'formatVersion'>
+  record: RunRecord
   /** The trained student. The caller owns it and disposes it. */
   student: Student
   /** True when the folder held this very run, finished: nothing was computed again. */
@@ -61,20 +61,22 @@ export const distill = async (config: DistillConfig, options: DistillOptions = {
     const value = await prepareBackend({ backend: resolved.backend })
     return { value, message: value.reason }
   })
-  const uninstall = await installTrainingKernels()
   let teacher: TeacherAdapter | undefined
   let student: Student | undefined
+  let uninstall: (() => void) | undefined
   try {
     teacher = await resolved.teacher()
     checkTeacher(teacher, resolved)
     student = await resolved.student({ seed: resolved.seed, size: resolved.size, effect: resolved.effect })
     checkStudent(student, resolved)
+    // Only now: the student's making has loaded tfjs-layers, and with it the gradients that are replaced.
+    uninstall = await installTrainingKernels()
     return await run({ config: resolved, teacher, student, backend, clock, options })
   } catch (error) {
     if (student) disposeStudent(student)
     throw error
   } finally {
-    uninstall()
+    uninstall?.()
     await teacher?.dispose?.()
   }
 }
@@ -119,9 +121,11 @@ const run = async (context: Run): Promise<DistillResult> => {
     const exported = config.exporter && (await exportPhase(context, pairs, seeds.heldOut, evaluation))
     const record = recordOf(context, { pairs, evaluation, history, shown, exported, duplicates })
     await announced(onProgress, 'report', async () => {
-      await writeRecord(folder, record)
       await writeFileAtomic(join(folder, runFiles.metrics), `${JSON.stringify(metricsOf(record), null, 2)}\n`)
-      return { value: await writeReport(folder), message: join(folder, runFiles.report) }
+      const value = await writeReportOf(record, folder)
+      // Last: a folder that has a record is finished.
+      await writeRecord(folder, record)
+      return { value, message: value }
     })
     return { folder, metrics: metricsOf(record), record, student, alreadyFinished: false }
   } finally {

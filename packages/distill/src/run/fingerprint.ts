@@ -33,7 +33,8 @@ export const fingerprintOf = async (
   teacher: TeacherAdapter,
 ): Promise<Fingerprint> => {
   const { seed, size, effect, pairs, training } = config
-  const { loss, checkpointEvery, logEvery, ...numbers } = training
+  // How often a run looks at itself does not change its weights.
+  const { loss, checkpointEvery, evaluateEvery, logEvery, ...numbers } = training
   const { train, heldOut, parameters, changedThreshold } = pairs
   return {
     seed,

@@ -10,7 +10,7 @@ import type { History } from '../training/history.js'
 import { type TrainOptions, train } from '../training/train.js'
 import type { DistillOptions } from './distill.js'
 import { announced } from './progress.js'
-import { flatMetrics, type RunRecord } from './record.js'
+import { flatMetrics, RECORD_FORMAT_VERSION, type RunRecord } from './record.js'
 import type { Stopwatch } from './stopwatch.js'
 
 /** What the parts of a run share. */
@@ -145,11 +145,12 @@ export const recordOf = (
     exported?: ExportResult
     duplicates: number
   },
-): Omit<RunRecord, 'formatVersion'> => {
+): RunRecord => {
   const { loss, ...numbers } = config.training
   const { train, heldOut, parameters, changedThreshold } = config.pairs
   const licences = new Map(results.pairs.facts.map(({ provenance: { licence } }) => [JSON.stringify(licence), licence]))
   return {
+    formatVersion: RECORD_FORMAT_VERSION,
     name: config.name,
     finished: new Date().toISOString(),
     effect: config.effect,

@@ -7,7 +7,7 @@ import type { Evaluation } from '../training/evaluate.js'
 import type { History } from '../training/history.js'
 
 /** The version of the record's format that this code writes and the newest it reads. */
-const FORMAT_VERSION = 1
+export const RECORD_FORMAT_VERSION = 1
 
 /** Names of a run's files, relative to its folder. */
 export const runFiles = {
@@ -67,8 +67,8 @@ export interface RunRecord {
   seconds: Record<string, number> & { total: number }
 }
 
-export const writeRecord = (folder: string, record: Omit<RunRecord, 'formatVersion'>): Promise<void> =>
-  writeFileAtomic(join(folder, runFiles.record), JSON.stringify({ formatVersion: FORMAT_VERSION, ...record }, null, 2))
+export const writeRecord = (folder: string, record: RunRecord): Promise<void> =>
+  writeFileAtomic(join(folder, runFiles.record), JSON.stringify(record, null, 2))
 
 /**
  * Reads the record of a finished run.
@@ -81,17 +81,17 @@ export const readRecord = async (folder: string): Promise<RunRecord> => {
   if (typeof record?.formatVersion !== 'number' || !record.evaluation || !record.history || !record.samples) {
     throw new FxError('corrupt-file', `${path} is not the record of a run`)
   }
-  if (record.formatVersion > FORMAT_VERSION) {
+  if (record.formatVersion > RECORD_FORMAT_VERSION) {
     throw new FxError(
       'newer-version',
-      `${path} has format version ${record.formatVersion}; this code reads up to ${FORMAT_VERSION}`,
+      `${path} has format version ${record.formatVersion}; this code reads up to ${RECORD_FORMAT_VERSION}`,
     )
   }
   return record as RunRecord
 }
 
 /** The figures of `metrics.json`. */
-export const metricsOf = (record: Omit<RunRecord, 'formatVersion'>): Metrics => {
+export const metricsOf = (record: RunRecord): Metrics => {
   const { heldOut, changedRegion, keptRegion, fullImage } = record.evaluation
   const { export: exported } = record
   return {
