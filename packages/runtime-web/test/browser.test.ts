@@ -217,3 +217,10 @@ test('without cross-origin isolation one thread does', async () => {
   const rgba = picture(1)
   expect(difference(await call('run', 'ImageData', size, size, Array.from(rgba)), rgba)).toBeLessThanOrEqual(2)
 })
+
+test('a worker may be started by the caller', async () => {
+  await open(isolated)
+  expect(await call('loadInOwnWorker', '/bundles/good/')).toMatchObject({ backend: 'wasm' })
+  const rgba = picture(1)
+  expect(difference(await call('run', 'ImageData', size, size, Array.from(rgba)), rgba)).toBeLessThanOrEqual(2)
+})

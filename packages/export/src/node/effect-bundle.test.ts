@@ -49,12 +49,15 @@ const write = (folder = join(root, 'bundle'), more: object = {}) =>
   writeEffectBundle(folder, { model, effect, studentSpecHash: 'abc', probe: probe(32), card, ...more })
 
 test('the exporter leaves a bundle that equals the model, with its latency', async () => {
-  const result = await effectBundle({ measure: { rounds: 3 } })(trained(model, root))
+  const student = { ...trained(model, root), metrics: { mae: 0.1, psnrDb: Number.POSITIVE_INFINITY } }
+  const result = await effectBundle({ measure: { rounds: 3 } })(student)
   expect(result.folder).toBe(join(root, 'bundle'))
   expect(result.maxAbsDiff).toBeLessThan(1e-4)
   expect(result.layersMsP50).toBeGreaterThan(0)
   expect(result.fusedMsP50).toBeGreaterThan(0)
   expect(await readdir(root)).toEqual(['bundle'])
+  const manifest = JSON.parse(await readFile(join(root, 'bundle', 'effect.json'), 'utf8'))
+  expect(manifest.card).toMatchObject({ name: 'pink-hair', licence: 'CC0-1.0', metrics: { mae: 0.1 } })
 })
 
 test('every file of the bundle is listed with its size and hash', async () => {

@@ -108,7 +108,8 @@ export const effectBundle =
         description: options.description ?? '',
         licence: options.licence ?? provenance.licences.join(' AND '),
         provenance,
-        metrics,
+        // JSON knows no infinity, which is the PSNR of a perfect answer.
+        metrics: Object.fromEntries(Object.entries(metrics).filter(([, value]) => Number.isFinite(value))),
       },
     })
     const artifacts = await readGraphModel(join(folder, manifest.model.path))

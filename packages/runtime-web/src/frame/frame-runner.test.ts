@@ -98,6 +98,14 @@ describe.each(['cpu', 'wasm'])('on %s', backend => {
     dispose()
   })
 
+  test('a student without parameters says so', async () => {
+    const effect = { id: 'test', prompt: '', parameters: { strength: { min: 0, max: 1, default: 0 } } }
+    const { run, dispose } = await runner(() => line(1, 0), { effect })
+    await expect(run(frame, { strength: 1 })).rejects.toMatchObject({ code: 'invalid-argument' })
+    expect(await run(frame)).toEqual(mapped(byte => byte))
+    dispose()
+  })
+
   test('a parameter reaches the second input, and without one its default does', async () => {
     const effect = { id: 'test', prompt: '', parameters: { strength: { min: 0, max: 1, default: 0 } } }
     const { run, dispose } = await runner(conditioned, { effect })

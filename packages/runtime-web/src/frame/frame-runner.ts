@@ -9,7 +9,8 @@ export interface FrameRunner {
    * @param rgba `width * height * 4` bytes of the student's input size; alpha is ignored.
    * @param parameters values of effect parameters; the others keep their default.
    * @returns as many bytes, opaque.
-   * @throws FxError `shape-mismatch` (number of bytes), `invalid-argument` (an unknown or out-of-range parameter).
+   * @throws FxError `shape-mismatch` (number of bytes), `invalid-argument` (a parameter that is unknown, out of range, or
+   *   that the student does not take).
    */
   run(rgba: Uint8ClampedArray, parameters?: Record<string, number>): Promise<Uint8ClampedArray<ArrayBuffer>>
   /** Frees the input tensor. The model stays the caller's. */
@@ -26,12 +27,18 @@ const heapBackend = (): HeapBackend | undefined => {
   return typeof backend.typedArrayFromHeap === 'function' ? (backend as HeapBackend) : undefined
 }
 
-const parameterValues = ({ effect }: EffectBundleManifest, given: Record<string, number>): number[] => {
+const parameterValues = ({ effect }: EffectBundleManifest, given: Record<string, number>, taken: boolean): number[] => {
   for (const [name, value] of Object.entries(given)) {
     const range = effect.parameters[name]
     if (range === undefined) {
       const known = listed(Object.keys(effect.parameters))
       throw new FxError('invalid-argument', `Effect '${effect.id}' has no parameter '${name}', allowed are ${known}`)
+    }
+    if (!taken) {
+      throw new FxError(
+        'invalid-argument',
+        `The student of '${effect.id}' takes no parameters, '${name}' is fixed in it`,
+      )
     }
     if (!(value >= range.min && value <= range.max)) {
       throw new FxError('invalid-argument', `Parameter '${name}' is ${value}, allowed are ${range.min} to ${range.max}`)
@@ -72,7 +79,7 @@ export const createFrameRunner = (model: GraphModel, manifest: EffectBundleManif
       if (rgba.length !== width * height * 4) {
         throw new FxError('shape-mismatch', `The frame has ${rgba.length} bytes, allowed are ${width}x${height} RGBA`)
       }
-      const output = predict(rgba, parameterValues(manifest, given))
+      const output = predict(rgba, parameterValues(manifest, given, parametersName !== undefined))
       try {
         const values = heap?.typedArrayFromHeap(output) ?? ((await output.data()) as Float32Array)
         const result = new Uint8ClampedArray(rgba.length)

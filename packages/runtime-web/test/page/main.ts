@@ -55,6 +55,11 @@ const harness = {
     effect = await loadEffect(url, { ...options, wasmPaths: '/wasm/' })
     return effect.stats()
   },
+  loadInOwnWorker: async (url: string) => {
+    const worker = () => new Worker(new URL('../../src/worker.ts', import.meta.url), { type: 'module' })
+    effect = await loadEffect(url, { worker, wasmPaths: '/wasm/' })
+    return effect.stats()
+  },
   failToLoad: (url: string, worker: boolean) => caught(async () => loadEffect(url, { worker, wasmPaths: '/wasm/' })),
   abort: (url: string, worker: boolean) =>
     caught(async () => {
