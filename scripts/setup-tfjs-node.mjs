@@ -100,7 +100,9 @@ if found < 2:
 
 const unpackNpm = (spec, folder) => {
   mkdirSync(folder, { recursive: true })
-  const [{ filename }] = JSON.parse(run(`Downloading ${spec}`, 'npm', ['pack', spec, '--json', '--silent'], { cwd: folder }))
+  const [{ filename }] = JSON.parse(
+    run(`Downloading ${spec}`, 'npm', ['pack', spec, '--json', '--silent'], { cwd: folder }),
+  )
   run(`Unpacking ${spec}`, 'tar', ['xzf', filename, '--strip-components=1'], { cwd: folder })
 }
 
@@ -142,7 +144,14 @@ const build = () => {
 const addon = join(target, 'lib', `napi-v${NAPI}`, 'tfjs_binding.node')
 
 const link = () => {
-  const args = ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', `@tensorflow/tfjs-node@${TFJS_NODE}`]
+  const args = [
+    'install',
+    '--no-save',
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    `@tensorflow/tfjs-node@${TFJS_NODE}`,
+  ]
   run('npm install', 'npm', args, { cwd: root })
   rmSync(join(target, 'deps'), { recursive: true, force: true })
   symlinkSync(join(cache, 'deps'), join(target, 'deps'))

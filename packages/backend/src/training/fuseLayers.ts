@@ -35,7 +35,11 @@ const batchNormCall = (layer: BatchNormLayer) => {
   return (inputs: unknown, kwargs: Record<string, unknown>): Tensor | Tensor[] => {
     const x = soleTensor(inputs)
     const lastAxis = layer.axis === -1 || layer.axis === x.rank - 1
-    if (!kwargs?.training || !layer.gamma || !layer.beta || !lastAxis || !nativeReady()) return original(inputs, kwargs)
+    // The fused gradient has none of its own, so gradients of gradients take tfjs's operations.
+    const firstOrder = tf.engine().state.gradientDepth <= 1
+    if (!kwargs?.training || !layer.gamma || !layer.beta || !lastAxis || !firstOrder || !nativeReady()) {
+      return original(inputs, kwargs)
+    }
     return tf.tidy(() => {
       const { y, mean, variance } = batchNormTraining(x, layer.gamma!.read(), layer.beta!.read(), layer.epsilon)
       moveAverage(layer.movingMean.read() as Variable, mean, 1 - layer.momentum)

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core'
 import { nativeReady, type WasmBackend } from './native.js'
 
 /** The gradient of each input, computed when asked for. */
-export type InputGradients = Record<string, () => Tensor>
+type InputGradients = Record<string, () => Tensor>
 
 /** A call of a kernel on wasm. */
 export interface Call {

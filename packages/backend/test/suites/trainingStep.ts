@@ -110,6 +110,9 @@ export const trainingStep = (): void => {
     const again = fuseLayersForTraining(model)
     expect(relativeDifference(predict(), plain)).toBeLessThan(1e-6)
     expect(model.toJSON()).toEqual(json)
+    const before = tf.memory().numTensors
+    tf.dispose(model.apply(x, { training: true }) as tf.Tensor)
+    expect(tf.memory().numTensors).toBe(before)
     again()
     restore()
     expect(model.layers.some(layer => Object.hasOwn(layer, 'call'))).toBe(false)
