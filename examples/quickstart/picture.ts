@@ -13,7 +13,10 @@ const GAP = 4
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const samples = `${root}out/quickstart/samples/`
-const shown = ((await readJson(`${samples}index.json`)) as Record<'input' | 'teacher' | 'student', string>[]).slice(0, COUNT)
+const shown = ((await readJson(`${samples}index.json`)) as Record<'input' | 'teacher' | 'student', string>[]).slice(
+  0,
+  COUNT,
+)
 const rows = await Promise.all(
   (['input', 'teacher', 'student'] as const).map(role =>
     Promise.all(shown.map(async sample => decodePng(await readFile(samples + sample[role]), { name: sample[role] }))),
