@@ -1,6 +1,9 @@
 import { type PreparedBackend, prepareBackend } from '@fx/backend'
 import type { BackendOptions } from './types.js'
 
+/** Phones have four fast cores at most, and a slow one in the team makes the others wait. */
+const mostThreads = 4
+
 let last: Promise<unknown> = Promise.resolve()
 
 /**
@@ -8,7 +11,8 @@ let last: Promise<unknown> = Promise.resolve()
  * thread, and two starts at once would make two thread pools.
  */
 export const startBackend = (options: BackendOptions): Promise<PreparedBackend> => {
-  const started = last.then(() => prepareBackend(options))
+  const { threads = Math.min(navigator.hardwareConcurrency || 1, mostThreads) } = options
+  const started = last.then(() => prepareBackend({ ...options, threads }))
   last = started.catch(() => {})
   return started
 }

@@ -4,8 +4,8 @@ import type { Frame } from '../frame/capture.js'
 export interface BackendOptions {
   /** A tfjs backend by name; `auto`, the default, takes the fastest that works here. */
   backend?: 'auto' | 'webgpu' | 'wasm' | 'cpu'
-  /** Threads of the wasm backend, by default one for each core. More than one needs a cross-origin isolated page. */
-  threads?: number | 'auto'
+  /** Threads of the wasm backend, by default one for each core, up to four. More than one needs cross-origin isolation. */
+  threads?: number
   /**
    * Where the `.wasm` files of `@tensorflow/tfjs-backend-wasm` are served: a folder's URL that ends in `/`, or the URL of
    * each by its file name. Relative to the page.
