@@ -136,7 +136,8 @@ const checkGradients = (variables: readonly Variable[], gradients: readonly Tens
     )
   }
   variables.forEach((variable, i) => {
-    if (!tf.util.arraysEqual(variable.shape, gradients[i]!.shape)) {
+    if (!gradients[i]) throw new FxError('invalid-argument', `The gradient of '${variable.name}' is ${gradients[i]}.`)
+    if (!tf.util.arraysEqual(variable.shape, gradients[i].shape)) {
       throw new FxError(
         'shape-mismatch',
         `The gradient of '${variable.name}' has shape [${gradients[i]!.shape}], the variable has [${variable.shape}].`,

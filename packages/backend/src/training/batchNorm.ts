@@ -1,6 +1,6 @@
 import type { Tensor, TensorInfo } from '@tensorflow/tfjs-core'
 import * as tf from '@tensorflow/tfjs-core'
-import { addressOf, allocate, nativeKernels, type WasmBackend, withScratch } from './native.js'
+import { addressOf, allocate, heapOf, nativeKernels, type WasmBackend, withScratch } from './native.js'
 import { type Call, type NativeGradient, type NativeKernel, runNative } from './override.js'
 
 const NORM_GRAD = 'FxBatchNormGrad'
@@ -122,7 +122,7 @@ const gradient =
       // the coefficients above, before they are spread over the rows.
       const dMean = allocate(backend, [channels])
       const dVariance = allocate(backend, [channels])
-      const heap = backend.wasm.HEAPF32
+      const heap = heapOf(backend)
       for (let c = 0; c < channels; c++) {
         heap[(dMean.address >>> 2) + c] = heap[(shift >>> 2) + c]! * rows
         heap[(dVariance.address >>> 2) + c] = 0.5 * heap[(slope >>> 2) + c]! * rows

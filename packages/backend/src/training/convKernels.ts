@@ -1,7 +1,7 @@
 import { FxError } from '@fx/core'
 import type { TensorInfo } from '@tensorflow/tfjs-core'
 import * as tf from '@tensorflow/tfjs-core'
-import { addressOf, allocate, nativeKernels, type WasmBackend, withScratch } from './native.js'
+import { addressOf, allocate, heapOf, nativeKernels, type WasmBackend, withScratch } from './native.js'
 import type { Call, NativeKernel } from './override.js'
 
 type Shape4 = [number, number, number, number]
@@ -71,7 +71,7 @@ const depthwiseArgs = (info: ConvInfo): number[] => [
 /** A new tensor of zeros: the kernels add to it, tap by tap. */
 const zeros = (backend: WasmBackend, shape: number[]) => {
   const output = allocate(backend, shape)
-  backend.wasm.HEAPF32.fill(0, output.address >>> 2, (output.address >>> 2) + tf.util.sizeFromShape(shape))
+  heapOf(backend).fill(0, output.address >>> 2, (output.address >>> 2) + tf.util.sizeFromShape(shape))
   return output
 }
 

@@ -8,7 +8,6 @@ export interface WasmBackend extends tf.KernelBackend {
   wasm: {
     asm: { memory?: WebAssembly.Memory }
     wasmMemory?: WebAssembly.Memory
-    HEAPF32: Float32Array
     _malloc(bytes: number): number
     _free(pointer: number): void
     tfjs: { registerTensor(id: number, size: number, address: number): void; disposeData(id: number): void }
@@ -66,13 +65,21 @@ export const compileNative = async (): Promise<void> => {
   }
 }
 
+const memoryOf = (backend: WasmBackend): WebAssembly.Memory => {
+  const memory = backend.wasm.wasmMemory ?? backend.wasm.asm.memory
+  if (!memory) throw new FxError('unsupported', 'This build of tfjs-backend-wasm does not expose its memory.')
+  return memory
+}
+
+/** The heap as floats. Take it anew for each use: a view does not follow when the heap grows. */
+export const heapOf = (backend: WasmBackend): Float32Array => new Float32Array(memoryOf(backend).buffer)
+
 /** The kernels on the heap of this backend. `compileNative` must have finished. */
 export const nativeKernels = (backend: WasmBackend): NativeKernels => {
   const known = instances.get(backend)
   if (known) return known
   if (!modules) throw new FxError('invalid-argument', 'Call installTrainingKernels() first.')
-  const memory = backend.wasm.wasmMemory ?? backend.wasm.asm.memory
-  if (!memory) throw new FxError('unsupported', 'This build of tfjs-backend-wasm does not expose its memory.')
+  const memory = memoryOf(backend)
   // `instanceof SharedArrayBuffer` would throw where that class is hidden (a page that is not cross-origin isolated).
   const isShared = Object.prototype.toString.call(memory.buffer) === '[object SharedArrayBuffer]'
   const instance = new WebAssembly.Instance(isShared ? modules.shared : modules.unshared, { env: { memory } })

@@ -74,6 +74,24 @@ export const nativeOps = (): void => {
     })
   })
 
+  test('kernels follow the heap when it grows', async () => {
+    await tf.setBackend('wasm')
+    const ballast = [24, 48, 96].map(megabytes => tf.fill([megabytes * 250_000], 1))
+    await expectAgreement(() => {
+      const x = uniform([2, 8, 8, 8], 1) as tf.Tensor4D
+      const filter = uniform([3, 3, 8, 8], 2) as tf.Tensor4D
+      const parameters = [3, 4, 5, 6].map(seed => uniform([8], seed, 0.5, 2) as tf.Tensor1D)
+      const normalise = (...args: tf.Tensor[]) =>
+        tf.batchNorm(args[0] as tf.Tensor4D, ...(args.slice(1) as [tf.Tensor1D, tf.Tensor1D, tf.Tensor1D]))
+      return [
+        ...tf.grads((a, b) => tf.conv2d(a as tf.Tensor4D, b as tf.Tensor4D, 1, 'same'))([x, filter]),
+        ...tf.grads(normalise)([x, ...parameters]),
+      ]
+    })
+    await tf.setBackend('wasm')
+    tf.dispose(ballast)
+  })
+
   test('a clone shares its data until one of the two is disposed', async () => {
     await tf.setBackend('wasm')
     const before = tf.memory()
