@@ -12,12 +12,17 @@ const readmes = ['.', ...readdirSync(`${root}packages`).map(name => `packages/${
 const missing = []
 for (const place of readmes) {
   const snippet = /```ts\n([\s\S]*?)```/.exec(readFileSync(`${root}${place}/README.md`, 'utf8'))?.[1]
-  if (snippet) writeFileSync(`${folder}/${place === '.' ? 'root' : place.slice('packages/'.length)}.ts`, `${snippet}\nexport {}\n`)
+  if (snippet)
+    writeFileSync(`${folder}/${place === '.' ? 'root' : place.slice('packages/'.length)}.ts`, `${snippet}\nexport {}\n`)
   else missing.push(`${place}/README.md has no TypeScript snippet`)
 }
 writeFileSync(
   `${folder}/tsconfig.json`,
-  JSON.stringify({ extends: '../../tsconfig.base.json', include: ['*.ts'], compilerOptions: { noUnusedLocals: false } }),
+  JSON.stringify({
+    extends: '../../tsconfig.base.json',
+    include: ['*.ts'],
+    compilerOptions: { noUnusedLocals: false },
+  }),
 )
 const { status } = spawnSync('npx', ['tsc', '-p', folder], { cwd: root, stdio: 'inherit' })
 for (const line of missing) console.error(line)
