@@ -1,5 +1,5 @@
 import { prepareBackend } from '@fx/backend'
-import { adam, installTrainingKernels } from '@fx/backend/training'
+import { adam, fuseLayersForTraining, installTrainingKernels } from '@fx/backend/training'
 import { l1 } from '@fx/losses'
 import * as tf from '@tensorflow/tfjs-core'
 import type { Contender, Scenario } from './scenario.js'
@@ -10,6 +10,7 @@ export const prepareTraining = async (scenario: Scenario, contender: Contender) 
   const prepared = await prepareBackend({ backend: contender.backend, threads: contender.threads || 'auto' })
   await installTrainingKernels()
   const { model } = benchmarkStudent(scenario)
+  fuseLayersForTraining(model)
   const shape = [scenario.batch, scenario.size, scenario.size, 3] as [number, number, number, number]
   const input = tf.tensor4d(benchmarkImages(scenario, 'input'), shape)
   const target = tf.tensor4d(benchmarkImages(scenario, 'target'), shape)

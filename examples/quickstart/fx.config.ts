@@ -22,9 +22,9 @@ export default defineConfig({
       encoder: mobilenetEncoder({ width: 0.5, batchNormMomentum: 0.9 }),
       seed,
     }),
-  pairs: { train: 2000, heldOut: 128 },
+  pairs: { train: 3000, heldOut: 128 },
   training: {
-    steps: 400,
+    steps: 800,
     batchSize: 8,
     learningRate: 8e-3,
     changedRegionWeight: 4,

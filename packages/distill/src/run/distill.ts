@@ -1,7 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { prepareBackend } from '@fx/backend'
-import { installTrainingKernels } from '@fx/backend/training'
 import { FxError } from '@fx/core'
 import { writeFileAtomic } from '@fx/core/node'
 import type { TeacherAdapter } from '@fx/teacher-adapters'
@@ -58,25 +57,23 @@ export const distill = async (config: DistillConfig, options: DistillOptions = {
   const resolved = resolveConfig(config)
   const clock = stopwatch(options.onProgress)
   const backend = await announced(clock.onProgress, 'backend', async () => {
-    const value = await prepareBackend({ backend: resolved.backend })
+    // Waking a second thread for each of the many small operations of a training step costs as much as it gains on a
+    // quiet machine, and several times that on a busy one (benchmarks/results/training.csv).
+    const value = await prepareBackend({ backend: resolved.backend, threads: 1 })
     return { value, message: value.reason }
   })
   let teacher: TeacherAdapter | undefined
   let student: Student | undefined
-  let uninstall: (() => void) | undefined
   try {
     teacher = await resolved.teacher()
     checkTeacher(teacher, resolved)
     student = await resolved.student({ seed: resolved.seed, size: resolved.size, effect: resolved.effect })
     checkStudent(student, resolved)
-    // Only now: the student's making has loaded tfjs-layers, and with it the gradients that are replaced.
-    uninstall = await installTrainingKernels()
     return await run({ config: resolved, teacher, student, backend, clock, options })
   } catch (error) {
     if (student) disposeStudent(student)
     throw error
   } finally {
-    uninstall?.()
     await teacher?.dispose?.()
   }
 }

@@ -2,6 +2,7 @@ import {
   adam,
   exponentialMovingAverage,
   fuseLayersForTraining,
+  installTrainingKernels,
   type MovingAverageState,
   type SavedOptimizerState,
 } from '@fx/backend/training'
@@ -64,12 +65,22 @@ export interface TrainOptions {
 
 /**
  * Trains from a checkpoint or from the start, and leaves the weights to ship, the averaged ones, in the student.
- * Everything random derives from the seed and the step, so a run that was broken
- * off and resumed ends in the weights of an unbroken one.
+ * Everything random derives from the seed and the step, so a run that was broken off and resumed ends in the weights of
+ * an unbroken one.
  *
  * @throws FxError `aborted` after writing a checkpoint, when the signal fires; `not-finite`; `write-failed`.
  */
 export const train = async (options: TrainOptions): Promise<History> => {
+  // For the training alone: what is evaluated, exported and measured afterwards runs on tfjs as everybody has it.
+  const uninstall = await installTrainingKernels()
+  try {
+    return await trainWeights(options)
+  } finally {
+    uninstall()
+  }
+}
+
+const trainWeights = async (options: TrainOptions): Promise<History> => {
   const { config, student, from } = options
   const { model } = student
   const { ema } = config.training
