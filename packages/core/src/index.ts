@@ -6,6 +6,7 @@ export {
   type EffectBundleManifest,
   parseBundleManifest,
 } from './bundle.js'
+export { integerIn, numberIn, oneOf, recordOf, shown } from './checks.js'
 export { defaultParameters, type EffectSpec, type ParameterRange, parseEffectSpec } from './effect.js'
 export { FxError, type FxErrorCode, type FxErrorOptions, listed } from './errors.js'
 export { canonicalJson, hashJson, sha256Hex } from './hash.js'

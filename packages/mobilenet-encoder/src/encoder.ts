@@ -1,7 +1,6 @@
-import { FxError } from '@fx/core'
+import { FxError, numberIn, oneOf, shown } from '@fx/core'
 import type { SymbolicTensor } from '@tensorflow/tfjs-layers'
 import { defaultBatchNorm, type Padding } from './blocks.js'
-import { numberIn, oneOf, shown } from './checks.js'
 import { applyV2, v2Channels } from './v2.js'
 
 /** The version of the EncoderSpec format that this code writes and the newest it reads. */

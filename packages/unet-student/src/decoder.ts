@@ -1,4 +1,4 @@
-import { FxError } from '@fx/core'
+import { FxError, integerIn, numberIn, oneOf, shown } from '@fx/core'
 import {
   convBatchNorm,
   defaultBatchNorm,
@@ -7,7 +7,6 @@ import {
   makeDivisible,
 } from '@fx/mobilenet-encoder'
 import { layers, type SymbolicTensor } from '@tensorflow/tfjs-layers'
-import { integerIn, numberIn, oneOf, shown } from './checks.js'
 
 /** How an encoder's feature joins the decoder: beside it (`concat`), or narrowed to its width and summed (`add`). */
 export const skips = ['concat', 'add'] as const

@@ -1,5 +1,4 @@
-import { FxError } from '@fx/core'
-import { integerIn, recordOf } from './checks.js'
+import { FxError, integerIn, recordOf } from '@fx/core'
 import { parseStudentSpec, type StudentSpec, studentSpecHash } from './spec.js'
 
 /** `student.json`: what a saved student is, and the checksums of the files beside it. */

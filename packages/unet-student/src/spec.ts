@@ -1,6 +1,5 @@
-import { FxError, hashJson } from '@fx/core'
+import { FxError, hashJson, integerIn, oneOf, recordOf } from '@fx/core'
 import { type Encoder, type EncoderSpec, encoderFromSpec } from '@fx/mobilenet-encoder'
-import { integerIn, oneOf, recordOf } from './checks.js'
 import { type DecoderSpec, type UnetDecoderOptions, unetDecoder } from './decoder.js'
 import { type Head, heads } from './head.js'
 

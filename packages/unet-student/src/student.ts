@@ -1,6 +1,6 @@
+import { integerIn, oneOf } from '@fx/core'
 import { type Encoder, encoderFromSpec, mobilenetEncoder } from '@fx/mobilenet-encoder'
 import { input, type LayersModel, model } from '@tensorflow/tfjs-layers'
-import { integerIn, oneOf } from './checks.js'
 import { type Decoder, type UnetDecoderOptions, unetDecoder } from './decoder.js'
 import { applyHead, type Head, heads } from './head.js'
 import {

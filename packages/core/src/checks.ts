@@ -1,4 +1,4 @@
-import { FxError, listed } from '@fx/core'
+import { FxError, listed } from './errors.js'
 
 /** A value as it may stand in a message, whatever it is. */
 export const shown = (value: unknown): string =>
