@@ -1,6 +1,6 @@
 // Typechecks the first TypeScript snippet of every README, so that what a newcomer copies compiles.
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -8,7 +8,8 @@ const folder = `${root}out/readmes`
 rmSync(folder, { recursive: true, force: true })
 mkdirSync(folder, { recursive: true })
 
-const readmes = ['.', ...readdirSync(`${root}packages`).map(name => `packages/${name}`)]
+const packages = readdirSync(`${root}packages`).filter(name => existsSync(`${root}packages/${name}/package.json`))
+const readmes = ['.', ...packages.map(name => `packages/${name}`)]
 const missing = []
 for (const place of readmes) {
   const snippet = /```ts\n([\s\S]*?)```/.exec(readFileSync(`${root}${place}/README.md`, 'utf8'))?.[1]

@@ -16,6 +16,11 @@ export interface PrepareBackendOptions {
    * In Node the environment variable FX_BACKEND replaces 'auto'.
    */
   backend?: BackendName | 'auto'
+  /**
+   * What 'auto' tries, in this order. Default: tfjs-node, webgpu, wasm, cpu, the order of speed for big operations; to
+   * train small students put wasm before tfjs-node.
+   */
+  order?: readonly BackendName[]
   /** Threads of the wasm backend: 'auto' (the default) takes every core, up to 8. Other backends ignore it. */
   threads?: number | 'auto'
   /**
@@ -98,10 +103,21 @@ export const prepareBackend = async (options: PrepareBackendOptions = {}): Promi
   if (threads !== 'auto' && !(Number.isInteger(threads) && threads >= 1 && threads <= 64)) {
     throw new FxError('invalid-argument', `threads must be 'auto' or a whole number from 1 to 64, got ${threads}.`)
   }
+  const { order = names } = options
+  const stranger = order.find(name => !names.includes(name))
+  if (stranger !== undefined || order.length === 0) {
+    throw new FxError(
+      'invalid-argument',
+      `Unknown backend '${stranger ?? ''}' in order; allowed are ${listed(names)}.`,
+      {
+        details: { order, allowed: names },
+      },
+    )
+  }
   const choice = requested(options.backend)
   const explicit = choice !== 'auto'
   const candidates: BackendCandidate[] = []
-  for (const name of explicit ? [choice] : names) {
+  for (const name of explicit ? [choice] : order) {
     try {
       const { note, ...started } = await start(name, options, explicit)
       candidates.push({ name, usable: true, reason: `${name} works: ${note}.` })

@@ -75,6 +75,16 @@ describe('in a process of its own', () => {
   })
 })
 
+test('auto tries in the order it is given', async () => {
+  vi.stubEnv('FX_BACKEND', '')
+  const { name, candidates } = await prepareBackend({ order: ['cpu', 'wasm'] })
+  expect(name).toBe('cpu')
+  expect(candidates).toHaveLength(1)
+  for (const order of [['webgl' as 'cpu'], []]) {
+    await expect(prepareBackend({ order })).rejects.toThrow(expect.objectContaining({ code: 'invalid-argument' }))
+  }
+})
+
 test('auto reports every backend it passed over, with a reason', async () => {
   vi.stubEnv('FX_BACKEND', '')
   const { name, reason, candidates } = await prepareBackend({ threads: 1 })

@@ -128,7 +128,7 @@ export interface DistillConfig {
   out: string
   /** Default 1. */
   seed?: number
-  /** Default `'auto'`. */
+  /** Default `'auto'`: WebGPU on a real adapter, else wasm, which trains small students faster than tfjs-node. */
   backend?: 'auto' | 'tfjs-node' | 'webgpu' | 'wasm' | 'cpu'
   /** Side of the square images, pixels. */
   size: number

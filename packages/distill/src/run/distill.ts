@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { prepareBackend } from '@fx/backend'
+import { type BackendName, prepareBackend } from '@fx/backend'
 import { FxError } from '@fx/core'
 import { writeFileAtomic } from '@fx/core/node'
 import type { TeacherAdapter } from '@fx/teacher-adapters'
@@ -39,6 +39,9 @@ export interface DistillResult {
   alreadyFinished: boolean
 }
 
+/** For the many small operations of a training step; TensorFlow's native library takes longer over each than wasm does. */
+const fastestToTrain: readonly BackendName[] = ['webgpu', 'wasm', 'tfjs-node', 'cpu']
+
 export const disposeStudent = (student: Student): void => {
   if (student.dispose) student.dispose()
   else student.model.dispose()
@@ -59,7 +62,7 @@ export const distill = async (config: DistillConfig, options: DistillOptions = {
   const backend = await announced(clock.onProgress, 'backend', async () => {
     // Waking a second thread for each of the many small operations of a training step costs as much as it gains on a
     // quiet machine, and several times that on a busy one (benchmarks/results/training.csv).
-    const value = await prepareBackend({ backend: resolved.backend, threads: 1 })
+    const value = await prepareBackend({ backend: resolved.backend, order: fastestToTrain, threads: 1 })
     return { value, message: value.reason }
   })
   let teacher: TeacherAdapter | undefined
