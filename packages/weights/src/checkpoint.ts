@@ -1,0 +1,107 @@
+import { corrupt, truncated, unsupported } from './errors.js'
+import { builtinGlobals } from './pickle/builtins.js'
+import { ByteCursor } from './pickle/cursor.js'
+import { runPickle } from './pickle/machine.js'
+import { numpyGlobals } from './pickle/numpy.js'
+import { Budget, type GlobalSpec, PyInstance } from './pickle/values.js'
+import { readSafetensors } from './safetensors/read.js'
+import { type ByteSource, bytesSource } from './source.js'
+import { PersistentObject, persistentGlobals } from './stylegan/persistent.js'
+import { isTensorflow, tensorflowGlobals, walkTensorflow } from './stylegan/tensorflow.js'
+import type { TensorMap } from './tensor.js'
+import { torchGlobals } from './torch/globals.js'
+import { LEGACY_MAGIC, readLegacyStream } from './torch/legacy.js'
+import { readTorchZip } from './torch/zip.js'
+import { type Contents, type ModuleInfo, type PlainRecord, walkTorch } from './walk.js'
+
+/**
+ * How a checkpoint is laid out. `stylegan-pickle` is what StyleGAN2-ADA and StyleGAN3 write from PyTorch,
+ * `tensorflow-pickle` what the StyleGANs before them wrote.
+ */
+export type CheckpointLayout = 'safetensors' | 'torch-zip' | 'torch-legacy' | 'stylegan-pickle' | 'tensorflow-pickle'
+
+/** An open checkpoint: descriptions of tensors, whose elements are read when asked for. */
+export interface Checkpoint {
+  readonly layout: CheckpointLayout
+  /** Names as in a state dict, joined with `.`; TensorFlow's are joined with `/`. */
+  readonly tensors: TensorMap
+  /** Plain data beside the tensors: safetensors' `__metadata__`, a training's arguments. */
+  readonly metadata: PlainRecord
+  /** The modules of a StyleGAN pickle by path (`G_ema`, `G_ema.synthesis.b4.conv1`, `Gs/synthesis`); else empty. */
+  readonly modules: ReadonlyMap<string, ModuleInfo>
+  /** Closes the source. */
+  close(): Promise<void>
+}
+
+export interface OpenOptions {
+  /**
+   * Check a torch zip's storages against their CRC-32 on loading (default true). False reads files that torch wrote under
+   * `set_crc32_options(False)`.
+   */
+  readonly checksums?: boolean
+}
+
+const torch: ReadonlyMap<string, GlobalSpec> = new Map([...builtinGlobals, ...numpyGlobals, ...torchGlobals])
+const stylegan: ReadonlyMap<string, GlobalSpec> = new Map([...torch, ...persistentGlobals(torch), ...tensorflowGlobals])
+
+/**
+ * Opens a checkpoint of any known layout, told by its first bytes, not by its name. Python in the file is never run:
+ * pickles may name only what is on a list.
+ *
+ * @throws FxError `corrupt-file` when the file is not sound (`details.truncated` when it ends too early), `unsupported`
+ * for another layout, or a pickle that names anything not on the list (`details.global`).
+ */
+export const openCheckpoint = async (
+  source: ByteSource | Uint8Array,
+  options: OpenOptions = {},
+): Promise<Checkpoint> => {
+  const opened = source instanceof Uint8Array ? bytesSource(source) : source
+  const [layout, contents] = await readContents(opened, options)
+  return { layout, ...contents, close: async () => opened.close?.() }
+}
+
+const startsWith = (bytes: Uint8Array, start: Uint8Array | string): boolean => {
+  const expected = typeof start === 'string' ? Uint8Array.from(start, letter => letter.charCodeAt(0)) : start
+  return bytes.length >= expected.length && expected.every((byte, index) => bytes[index] === byte)
+}
+
+const readContents = async (source: ByteSource, options: OpenOptions): Promise<[CheckpointLayout, Contents]> => {
+  const head = await source.read(0, Math.min(source.size, 64))
+  if (head.length < 16) throw truncated(source, `it has ${source.size} bytes, fewer than any checkpoint`)
+  const budget = new Budget()
+  if (startsWith(head, 'PK\x03\x04')) {
+    const root = await readTorchZip(source, torch, budget, options.checksums ?? true)
+    return ['torch-zip', walkTorch(source, root)]
+  }
+  if (startsWith(head, LEGACY_MAGIC)) {
+    const root = await readLegacyStream({ source, globals: torch, budget })
+    return ['torch-legacy', walkTorch(source, root)]
+  }
+  if (head[0] === 0x80 && head[1]! <= 5) return readPickle(source, budget)
+  if (head[8] === 0x7b) return ['safetensors', await readSafetensors(source)]
+  throw notACheckpoint(source, head)
+}
+
+const readPickle = async (source: ByteSource, budget: Budget): Promise<[CheckpointLayout, Contents]> => {
+  const root = await runPickle(new ByteCursor(source), { globals: stylegan }, budget)
+  if (isTensorflow(root)) return ['tensorflow-pickle', walkTensorflow(source, root)]
+  if (root instanceof Map || root instanceof PersistentObject || root instanceof PyInstance)
+    return ['stylegan-pickle', walkTorch(source, root)]
+  throw unsupported(source, 'its pickle holds neither modules nor networks')
+}
+
+const layouts = 'safetensors, torch.save (.pt, .pth) and StyleGAN pickles (.pkl) are read'
+
+/** Says what a file is instead, where that is easy to tell: downloads often fail with a page of text. */
+const notACheckpoint = (source: ByteSource, head: Uint8Array): Error => {
+  const text = String.fromCharCode(...head)
+    .trimStart()
+    .toLowerCase()
+  if (text.startsWith('<!doctype') || text.startsWith('<html') || text.startsWith('<?xml'))
+    return corrupt(source, `it is a web page, not a checkpoint: ${layouts}`)
+  if (text.startsWith('version https://git-lfs'))
+    return corrupt(source, 'it is a Git LFS pointer; fetch the file itself with git lfs pull')
+  if (startsWith(head, '\x89HDF')) return unsupported(source, `it is an HDF5 file, as Keras writes them; ${layouts}`)
+  if (startsWith(head, '\x1f\x8b')) return unsupported(source, `it is compressed with gzip; unpack it first`)
+  return unsupported(source, `its first bytes are those of no known layout; ${layouts}`)
+}

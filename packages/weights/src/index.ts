@@ -1,0 +1,7 @@
+export { type Checkpoint, type CheckpointLayout, type OpenOptions, openCheckpoint } from './checkpoint.js'
+export type { Dtype, TensorData } from './dtype.js'
+export { type HttpSourceOptions, httpSource } from './http.js'
+export { encodeSafetensors, type WritableTensor } from './safetensors/write.js'
+export { type ByteSource, bytesSource } from './source.js'
+export { loadFloat32, type TensorMap, type WeightTensor } from './tensor.js'
+export type { ModuleInfo, PlainRecord, PlainValue } from './walk.js'
