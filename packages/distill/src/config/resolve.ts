@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path'
-import { FxError, parseEffectSpec } from '@fx/core'
+import { FxError, listed, parseEffectSpec } from '@fx/core'
 import { l1, type WeightedLoss, weighted } from '@fx/losses'
 import * as z from 'zod'
 import type { DistillConfig, ResolvedConfig } from './types.js'
@@ -7,7 +7,16 @@ import type { DistillConfig, ResolvedConfig } from './types.js'
 const count = z.int().min(1)
 const callable = (what: string) => z.custom(value => typeof value === 'function', `must be a function ${what}`)
 
-const pairs = z.strictObject({
+/** An object of these members and no others, with an error that lists them. */
+const members = <Shape extends z.ZodRawShape>(shape: Shape) =>
+  z.strictObject(shape, {
+    error: issue =>
+      issue.code === 'unrecognized_keys'
+        ? `There is no member ${listed(issue.keys)}; the members are ${listed(Object.keys(shape))}`
+        : undefined,
+  })
+
+const pairs = members({
   train: count,
   heldOut: count,
   parameters: z.union([z.enum(['default', 'sampled']), z.record(z.string(), z.number())]).default('default'),
@@ -16,7 +25,7 @@ const pairs = z.strictObject({
   memoryMiB: z.number().positive().default(2048),
 })
 
-const augmentation = z.strictObject({
+const augmentation = members({
   flip: z.boolean().default(true),
   shift: z.int().min(0).default(2),
   brightness: z.number().min(0).max(1).default(0.1),
@@ -26,7 +35,7 @@ const augmentation = z.strictObject({
 const isLoss = (value: unknown): boolean =>
   typeof value === 'function' || typeof (value as Partial<WeightedLoss> | null)?.evaluate === 'function'
 
-const training = z.strictObject({
+const training = members({
   steps: count,
   batchSize: count.default(8),
   learningRate: z.number().positive().default(4e-3),
@@ -45,7 +54,7 @@ const training = z.strictObject({
   logEvery: count.default(10),
 })
 
-const schema = z.strictObject({
+const schema = members({
   name: z.string().min(1).optional(),
   out: z.string().min(1),
   seed: z.int().min(0).default(1),
