@@ -33,19 +33,30 @@ export interface Contents {
 const maxDepth = 64
 /** References to shared values multiply: a pickle of a few hundred bytes can hold 10^9 paths. */
 const maxVisits = 500_000
+/** Names repeat the keys above them: a key of a megabyte above ten thousand tensors would fill ten gigabytes. */
+const maxName = 4096
 
 /** An empty record without a prototype. */
 export const nullRecord = <T extends PlainRecord = PlainRecord>(): T => Object.create(null) as T
 
 /** Adds a tensor under a name of its own. */
 export const addTensor = (source: ByteSource, contents: Contents, name: string, tensor: WeightTensor): void => {
+  if (name.length > maxName)
+    throw unsupported(source, `it has a tensor with a name of ${name.length} letters; ${maxName} are read`)
   if (contents.tensors.has(name)) throw corrupt(source, `it has two tensors named '${name.slice(0, 200)}'`)
   contents.tensors.set(name, tensor)
 }
 
 /** Counts the values of a walk, so that it ends in time. */
-interface Visits {
-  left: number
+export class Visits {
+  private left = maxVisits
+  constructor(private readonly source: ByteSource) {}
+
+  count(values: number): void {
+    this.left -= values
+    if (this.left < 0)
+      throw unsupported(this.source, `it holds more than ${maxVisits} values, or refers to the same ones too often`)
+  }
 }
 
 const join = (path: string, name: PyValue): string => (path === '' ? String(name) : `${path}.${String(name)}`)
@@ -56,14 +67,14 @@ const join = (path: string, name: PyValue): string => (path === '' ? String(name
  */
 export const walkTorch = (source: ByteSource, root: PyValue): Contents => {
   const contents: Contents = { tensors: new Map(), modules: new Map(), metadata: nullRecord() }
-  const metadata = new Walk(source, contents, { left: maxVisits }).value(root, '', 0)
+  const metadata = new Walk(source, contents, new Visits(source)).value(root, '', 0)
   if (isRecord(metadata)) contents.metadata = metadata
   return contents
 }
 
 /** A pickled value without tensors as plain data; what is not plain is left out. */
-export const toPlain = (source: ByteSource, value: PyValue): PlainValue =>
-  new Walk(source, undefined, { left: maxVisits }).value(value, '', 0) ?? nullRecord()
+export const toPlain = (source: ByteSource, value: PyValue, visits: Visits): PlainValue =>
+  new Walk(source, undefined, visits).value(value, '', 0) ?? nullRecord()
 
 const isRecord = (value: PlainValue | undefined): value is PlainRecord =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -79,14 +90,16 @@ class Walk {
   /** The plain part of a value, or undefined when it has none. */
   value(value: PyValue, path: string, depth: number): PlainValue | undefined {
     if (depth > maxDepth) throw unsupported(this.source, `its values nest deeper than ${maxDepth}`)
-    if (--this.visits.left < 0)
-      throw unsupported(this.source, `it holds more than ${maxVisits} values, or refers to the same ones too often`)
+    this.visits.count(1)
     if (value === null || typeof value !== 'object') return value
     if (value instanceof Map) return this.record(value, path, depth)
     if (value instanceof PyInstance) return this.record(value.attributes, path, depth)
     if (Array.isArray(value)) return this.list(value, path, depth)
     if (value instanceof PyTuple) return this.list(value.items, path, depth)
-    if (value instanceof Set) return [...value] as PlainValue[]
+    if (value instanceof Set) {
+      this.visits.count(value.size)
+      return [...value] as PlainValue[]
+    }
     if (value instanceof TorchTensor) return this.tensor(path, value.tensor)
     if (value instanceof NumpyArray)
       return value.scalar ? value.value : value.tensor ? this.tensor(path, value.tensor) : undefined
@@ -123,6 +136,7 @@ class Walk {
     const { contents, source } = this
     if (!contents) return
     const { state } = module
+    this.visits.count(state.size)
     const plain = new Walk(source, undefined, this.visits)
     const attributes = nullRecord()
     for (const [key, value] of state) {

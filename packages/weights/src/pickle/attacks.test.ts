@@ -77,6 +77,27 @@ describe('bounds', () => {
     expect((await refusal(bytes)).message).toContain('refers to the same ones too often')
   })
 
+  it('ends a walk over networks that hold one another, and one over a module that returns again and again', async () => {
+    const network = [global('dnnlib.tflib.network', 'Network'), Op.EMPTY_TUPLE, Op.NEWOBJ]
+    const networks: Part[] = []
+    for (let level = 0; level <= 12; level++) {
+      const ten = Array.from({ length: level === 0 ? 0 : 10 }, (_, index) => [text(`${index}`), Op.BINGET, level - 1])
+      const components = [text('components'), Op.EMPTY_DICT, Op.MARK, ...ten, Op.SETITEMS]
+      const state = [Op.EMPTY_DICT, Op.MARK, text('variables'), Op.EMPTY_LIST, ...components, Op.SETITEMS]
+      networks.push(...(level === 0 ? [] : [Op.POP]), network, Op.BINPUT, level, state, Op.BUILD)
+    }
+    expect((await refusal(pickled(...networks))).message).toContain('refers to the same ones too often')
+
+    const reconstruct = global('torch_utils.persistence', '_reconstruct_persistent_obj')
+    const hidden = Array.from({ length: 20_000 }, (_, index) => [text(`_${index}`), Op.NONE])
+    const state = [text('state'), Op.EMPTY_DICT, Op.MARK, ...hidden, Op.SETITEMS]
+    const fields = [text('type'), text('class'), text('class_name'), text('Net'), text('version'), Op.BININT1, 6]
+    const module = [reconstruct, Op.EMPTY_DICT, Op.MARK, ...fields, ...state, Op.SETITEMS, Op.TUPLE1, Op.REDUCE]
+    const again = Array.from({ length: 10_000 }, () => [Op.BINGET, 0])
+    const list = [Op.EMPTY_LIST, Op.MARK, module, Op.BINPUT, 0, ...again, Op.APPENDS]
+    expect((await refusal(pickled(Op.EMPTY_DICT, text('G'), list, Op.SETITEM))).message).toContain('too often')
+  })
+
   it.each([
     ['open lists', Op.EMPTY_LIST],
     ['marks', Op.MARK],
@@ -86,14 +107,17 @@ describe('bounds', () => {
     expect((await refusal(bytes)).message).toContain('nests deeper')
   })
 
-  it('refuses lists nested a million deep without an open one', async () => {
+  it.each([
+    [900_000, 'nest deeper'],
+    [1_000_000, 'more objects'],
+  ])('refuses lists nested %i deep without an open one', async (depth, message) => {
     const nest = [Op.BINPUT, 0, Op.POP, Op.EMPTY_LIST, Op.BINGET, 0, Op.APPEND]
     const bytes = joined(
       assemble(Op.PROTO, 4, Op.EMPTY_DICT, text('G'), Op.EMPTY_LIST),
-      repeated(nest, 1e6),
+      repeated(nest, depth),
       assemble(Op.SETITEM, Op.STOP),
     )
-    expect((await refusal(bytes)).message).toContain('nest deeper')
+    expect((await refusal(bytes)).message).toContain(message)
   })
 
   it('refuses a list and a dict that hold themselves', async () => {
@@ -104,7 +128,7 @@ describe('bounds', () => {
   })
 
   it('refuses more objects than any checkpoint has, before memory runs out', async () => {
-    const bytes = joined(assemble(Op.PROTO, 4), repeated([Op.EMPTY_DICT, Op.POP], 2_100_000), assemble(Op.STOP))
+    const bytes = joined(assemble(Op.PROTO, 4), repeated([Op.EMPTY_DICT, Op.POP], 1_100_000), assemble(Op.STOP))
     expect((await refusal(bytes)).message).toContain('more objects')
   })
 
@@ -138,6 +162,23 @@ describe('bounds', () => {
       Op.SETITEM,
     )
     expect((await refusal(bytes)).message).toContain('repeats a storage')
+  })
+
+  it('refuses tensors with endless names', async () => {
+    const data = [Op.SHORT_BINBYTES, 4, 0, 0, 0, 0]
+    const dtype = [global('numpy', 'dtype'), text('f4'), Op.TUPLE1, Op.REDUCE]
+    const array = [
+      global('numpy.core.numeric', '_frombuffer'),
+      Op.MARK,
+      data,
+      dtype,
+      Op.EMPTY_TUPLE,
+      text('C'),
+      Op.TUPLE,
+    ]
+    const key = [Op.BINUNICODE, ...little(5000, 4), 'k'.repeat(5000)]
+    const error = await refusal(pickled(Op.EMPTY_DICT, key, array, Op.REDUCE, Op.SETITEM))
+    expect(error.message).toContain('a name of 5000 letters')
   })
 
   it('refuses a storage that nests another stream', async () => {

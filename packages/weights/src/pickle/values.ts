@@ -90,7 +90,7 @@ export const INLINE_BYTES = 1024
  */
 export class Budget {
   operations = 20_000_000
-  objects = 2_000_000
+  objects = 1_000_000
   memos = 4_000_000
   bytes = 256 * 2 ** 20
 }

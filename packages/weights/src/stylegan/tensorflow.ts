@@ -3,7 +3,7 @@ import { plainClass } from '../pickle/builtins.js'
 import { NumpyArray } from '../pickle/numpy.js'
 import { describe, type GlobalSpec, PyInstance, PyTuple, type PyValue } from '../pickle/values.js'
 import type { ByteSource } from '../source.js'
-import { addTensor, type Contents, type ModuleInfo, nullRecord, toPlain } from '../walk.js'
+import { addTensor, type Contents, type ModuleInfo, nullRecord, toPlain, Visits } from '../walk.js'
 
 const className = 'dnnlib.tflib.network.Network'
 const maxDepth = 16
@@ -28,17 +28,25 @@ export const isTensorflow = (root: PyValue): boolean => networksOf(root).length 
  */
 export const walkTensorflow = (source: ByteSource, root: PyValue): Contents => {
   const contents: Contents = { tensors: new Map(), modules: new Map(), metadata: nullRecord() }
-  for (const [name, network] of networksOf(root)) visit(source, network, name, contents, 0)
+  const visits = new Visits(source)
+  for (const [name, network] of networksOf(root)) visit(source, network, name, { contents, visits }, 0)
   return contents
 }
 
-const visit = (source: ByteSource, network: PyInstance, path: string, contents: Contents, depth: number): void => {
+interface Walk {
+  readonly contents: Contents
+  readonly visits: Visits
+}
+
+const visit = (source: ByteSource, network: PyInstance, path: string, walk: Walk, depth: number): void => {
+  const { contents, visits } = walk
   if (depth > maxDepth) throw unsupported(source, `its networks nest deeper than ${maxDepth}`)
   const { attributes } = network
   const below = (name: string): string => (path === '' ? name : `${path}/${name}`)
 
   const variables = attributes.get('variables')
   if (!Array.isArray(variables)) throw corrupt(source, `network '${path}' has no list of variables`)
+  visits.count(1 + variables.length)
   for (const variable of variables) {
     const [name, array] = variable instanceof PyTuple ? variable.items : Array.isArray(variable) ? variable : []
     if (typeof name !== 'string' || !(array instanceof NumpyArray) || !array.tensor)
@@ -55,7 +63,7 @@ const visit = (source: ByteSource, network: PyInstance, path: string, contents: 
   contents.modules.set(path, {
     className,
     args: [],
-    kwargs: toPlain(source, kwargs) as ModuleInfo['kwargs'],
+    kwargs: toPlain(source, kwargs, visits) as ModuleInfo['kwargs'],
     attributes: attributesOf,
   })
 
@@ -64,6 +72,6 @@ const visit = (source: ByteSource, network: PyInstance, path: string, contents: 
   for (const [name, component] of components) {
     if (typeof name !== 'string' || !isNetwork(component))
       throw corrupt(source, `network '${path}' has the component ${describe(name)}, which is not a network`)
-    visit(source, component, below(name), contents, depth + 1)
+    visit(source, component, below(name), walk, depth + 1)
   }
 }
