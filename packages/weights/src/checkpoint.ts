@@ -77,8 +77,11 @@ const readContents = async (source: ByteSource, options: OpenOptions): Promise<[
     const root = await readLegacyStream({ source, globals: torch, budget })
     return ['torch-legacy', walkTorch(source, root)]
   }
-  if (head[0] === 0x80 && head[1]! <= 5) return readPickle(source, budget)
-  if (head[8] === 0x7b) return ['safetensors', await readSafetensors(source)]
+  // A header of 384 bytes begins like a pickle of protocol 1; below 4 GiB its length ends in four zeros.
+  const header = head[8] === 0x7b
+  const plausible = header && head.subarray(4, 8).every(byte => byte === 0)
+  if (!plausible && head[0] === 0x80 && head[1]! <= 5) return readPickle(source, budget)
+  if (header) return ['safetensors', await readSafetensors(source)]
   throw notACheckpoint(source, head)
 }
 

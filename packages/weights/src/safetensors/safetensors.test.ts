@@ -55,6 +55,15 @@ describe('a safetensors header', () => {
   })
 })
 
+it.each([128, 384, 640, 896, 1152, 1408])(
+  'a header of %i bytes, which begins like a pickle, is a header',
+  async length => {
+    const header = JSON.stringify({ a: f32([2], 0, 8) }).padEnd(length)
+    const { layout, tensors } = await openCheckpoint(file(header, 8))
+    expect([layout, [...tensors.keys()]]).toEqual(['safetensors', ['a']])
+  },
+)
+
 describe('reduced precision', () => {
   const roundTrip = async (values: number[], dtype: 'float16' | 'bfloat16') => {
     const bytes = encodeSafetensors([['x', { shape: [values.length], data: Float32Array.from(values), dtype }]])
