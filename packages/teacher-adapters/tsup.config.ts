@@ -1,3 +1,5 @@
 import { library } from '../../tsup.base.js'
 
-export default library({ entry: ['src/index.ts', 'src/portraits.ts', 'src/recorded.ts', 'src/shards.ts'] })
+export default library({
+  entry: ['src/index.ts', 'src/portraits.ts', 'src/recorded.ts', 'src/shards.ts', 'src/stylegan2.ts'],
+})
