@@ -6,4 +6,5 @@ export {
   type MovingAverage,
   type MovingAverageState,
 } from './training/movingAverage.js'
+export { installSecondOrderGradients } from './training/secondOrder.js'
 export type { SavedOptimizerState } from './training/slots.js'
