@@ -6,7 +6,7 @@ import { prepareBackend } from '../src/index.js'
 import { installSecondOrderGradients, installTrainingKernels } from '../src/training.js'
 import { type Case, cases, firstOrder, secondOrderError } from './suites/secondOrder.js'
 
-const TOLERANCE = 3e-3
+const TOLERANCE = 1e-3
 
 let undo: (() => void)[] = []
 const use = (...steps: (() => void)[]) => undo.push(...steps)
@@ -34,7 +34,7 @@ describe('tfjs alone', () => {
     tf.engine().startScope()
     try {
       if (c.stock === 'throws') expect(() => secondOrderError(c)).toThrow(/gradient|Gradient/)
-      else if (c.stock === 'wrong') expect(() => expect(secondOrderError(c)).toBeLessThan(TOLERANCE)).toThrow()
+      else if (c.stock === 'wrong') expect(secondOrderError(c)).toBeGreaterThan(10 * TOLERANCE)
       else expect(secondOrderError(c)).toBeLessThan(TOLERANCE)
     } finally {
       tf.engine().endScope()

@@ -151,9 +151,9 @@ const install = counted(() => [
 ])
 
 /**
- * Registers the gradients of gradients that tfjs 4.22 lacks (comparisons, and with them every clipped activation;
- * convolution filters, depthwise convolutions, pooling and resizing) or gets silently wrong (exp, sigmoid, tanh,
- * softmax, elu, pow in its exponent), as gradient penalties and path-length regularisation need them (StyleGAN2,
+ * Registers the gradients of gradients that tfjs 4.22 lacks (comparisons, and with them every clipped activation
+ * and pow's exponent; convolution filters, depthwise convolutions, elu, pooling and resizing) or gets silently wrong
+ * (exp, sigmoid, tanh, softmax), as gradient penalties and path-length regularisation need them (StyleGAN2,
  * Karras et al. 2020, section 3.2). For all backends; on wasm convolutions need `installTrainingKernels` too, in either
  * order. First-order gradients keep their cost and their values, except that those of resizing are put right.
  *
