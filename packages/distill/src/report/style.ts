@@ -40,9 +40,9 @@ p { margin: .4rem 0 .8rem; }
 .chart h3 { margin: 0 .3rem .3rem; font-size: .9rem; font-weight: 600; }
 .chart .u-legend { font-size: .75rem; }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; min-width: 32rem; font-size: .92rem; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .4rem .8rem .4rem 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
-th { color: var(--soft); font-weight: 600; white-space: nowrap; }
+.scroll table { border-collapse: collapse; width: 100%; min-width: 32rem; font-size: .92rem; font-variant-numeric: tabular-nums; }
+.scroll :is(th, td) { text-align: left; padding: .4rem .8rem .4rem 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
+.scroll th { color: var(--soft); font-weight: 600; white-space: nowrap; }
 details { border-bottom: 1px solid var(--line); padding: .5rem 0; }
 summary { cursor: pointer; font-weight: 600; }
 pre { overflow: auto; max-height: 26rem; font-size: .8rem; background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .8rem; }
