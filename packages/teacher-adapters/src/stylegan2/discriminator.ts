@@ -63,10 +63,7 @@ const block = (store: Store, resolution: number, x: tf.Tensor4D, limit: number |
   const name = `b${resolution}`
   const skipped = tf.conv2d(downsample(store, x), scaledWeight(store, `${name}.skip`, HALF), 1, 'same')
   const y = activated(store, `${name}.conv0`, x, limit)
-  return tf.add(
-    clamp(skipped, limit === null ? null : limit * HALF),
-    activated(store, `${name}.conv1`, y, limit, { gain: HALF, stride: 2 }),
-  )
+  return tf.add(skipped, activated(store, `${name}.conv1`, y, limit, { gain: HALF, stride: 2 }))
 }
 
 /**

@@ -185,6 +185,27 @@ describe.each(['cpu', 'wasm'] as const)('on %s', backend => {
     expect(tf.memory().numTensors).toBe(start)
   })
 
+  test('the clamp spares the path past a residual block, as in the reference', () => {
+    const config = { resolution: 16, channelBase: 64, channelMax: 4, convClamp: 2 }
+    const images = tf.randomNormal([2, 16, 16, 3], 0, 1, 'float32', 4) as tf.Tensor4D
+    const logits = (gain: number) => {
+      const weights = randomDiscriminatorWeights(config, 'skip')
+      const scaled = (name: string, by: number) => {
+        const { data } = weights.get(name)!
+        data.set(data.map(value => value * by))
+      }
+      // All that flows on is what the first block lets past, large by `gain` until the second block undoes it.
+      for (const block of ['b16', 'b8']) scaled(`${block}.conv1.weight`, 0)
+      scaled('b16.skip.weight', gain)
+      scaled('b8.skip.weight', 1 / gain)
+      const discriminator = stylegan2Discriminator({ config, weights })
+      const result = numbers(discriminator.logits(images))
+      discriminator.dispose()
+      return result
+    }
+    logits(1024).forEach((value, i) => void expect(value).toBeCloseTo(logits(1)[i]!, 5))
+  })
+
   test('a discriminator with several maps of deviation and groups', () => {
     const config = { resolution: 16, channelBase: 128, channelMax: 16, mbstdGroupSize: 2, mbstdChannels: 4 }
     const discriminator = stylegan2Discriminator({ config, weights: randomDiscriminatorWeights(config, 1) })
