@@ -54,6 +54,12 @@ const training = members({
   logEvery: count.default(10),
 })
 
+const judge = members({
+  teacher: callable('that returns a teacher adapter: () => portraits()'),
+  pairs: count.optional(),
+  firstSeed: z.int().min(0).default(0),
+})
+
 const schema = members({
   name: z.string().min(1).optional(),
   out: z.string().min(1),
@@ -65,6 +71,7 @@ const schema = members({
   student: callable('that returns a student: ({ seed, size }) => unetStudent({ ... })'),
   pairs,
   training,
+  judge: judge.optional(),
   exporter: callable('that exports the trained student: effectBundle()').optional(),
 })
 
@@ -84,7 +91,7 @@ export const resolveConfig = (config: DistillConfig): ResolvedConfig => {
     throw new FxError('invalid-argument', `The config is not valid: ${problems.join('; ')}`, { details: { issues } })
   }
   const effect = parseEffectSpec(config.effect)
-  const { pairs, training, ...rest } = result.data
+  const { pairs, training, judge, ...rest } = result.data
   const { loss = l1() } = config.training
   const out = resolve(rest.out)
   return {
@@ -95,6 +102,12 @@ export const resolveConfig = (config: DistillConfig): ResolvedConfig => {
     teacher: config.teacher,
     student: config.student,
     exporter: config.exporter,
+    judge: judge &&
+      config.judge && {
+        teacher: config.judge.teacher,
+        pairs: judge.pairs ?? pairs.heldOut,
+        firstSeed: judge.firstSeed,
+      },
     pairs: {
       ...pairs,
       shards: pairs.shards === true ? join(out, 'pairs') : pairs.shards === false ? false : resolve(pairs.shards),

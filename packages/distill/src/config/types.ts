@@ -120,6 +120,16 @@ export interface TrainingOptions {
   logEvery?: number
 }
 
+/** Pairs of another teacher on which the trained student is judged as well: ground truth, where the own teacher has none. */
+export interface JudgeOptions {
+  /** Must know the run's effect and size. The run disposes the adapter. */
+  teacher: () => TeacherAdapter | Promise<TeacherAdapter>
+  /** Default: as many as `pairs.heldOut`. */
+  pairs?: number
+  /** The judge's first seed; the others follow. Choose seeds that the teacher was not made from. Default 0. */
+  firstSeed?: number
+}
+
 /** A whole run, from teacher to report. */
 export interface DistillConfig {
   /** Title of the report. Default: the effect's id. */
@@ -138,14 +148,16 @@ export interface DistillConfig {
   student: (options: { seed: number; size: number; effect: EffectSpec }) => Student | Promise<Student>
   pairs: PairOptions
   training: TrainingOptions
+  judge?: JudgeOptions
   exporter?: Exporter
 }
 
 /** A config with every default in its place. */
-export interface ResolvedConfig extends Omit<DistillConfig, 'pairs' | 'training'> {
+export interface ResolvedConfig extends Omit<DistillConfig, 'pairs' | 'training' | 'judge'> {
   name: string
   seed: number
   backend: NonNullable<DistillConfig['backend']>
+  judge?: Required<JudgeOptions> | undefined
   pairs: Required<Omit<PairOptions, 'shards'>> & { shards: string | false }
   training: Required<Omit<TrainingOptions, 'loss' | 'augmentation'>> & {
     loss: WeightedLoss

@@ -44,8 +44,8 @@ ${keyFigures(record)}
 <h2>Pictures</h2>
 <p class="soft">Held-out pairs, which the student never saw: the first of them by seed, then the best, the median and the
 worst by error. The difference is between teacher and student, ${DIFFERENCE_GAIN} times as bright.</p>
-${await samplesHtml(record, folder)}
-<h2>Curves</h2>
+${await samplesHtml(record, join(folder, runFiles.samples))}
+${await judgeHtml(record, folder)}<h2>Curves</h2>
 ${await chartsHtml(record)}
 <h2>Figures</h2>
 <div class="scroll">${figuresTable(record)}</div>
@@ -103,15 +103,17 @@ const keyFigures = ({ evaluation, export: exported }: RunRecord): string => {
 }
 
 const readPicture = async (folder: string, name: string) => {
-  const path = join(folder, runFiles.samples, name)
+  const path = join(folder, name)
   const png = await readFile(path).catch(error => {
     throw new FxError('not-found', `Cannot read the sample picture ${path}: ${(error as Error).message}`)
   })
   return { png, image: decodePng(png, { name: path }) }
 }
 
-const samplesHtml = async (record: RunRecord, folder: string): Promise<string> => {
-  const heads = ['Input', 'Teacher', 'Student', 'Difference'].map(head => `<span>${head}</span>`).join('')
+type Judged = Pick<RunRecord, 'samples' | 'evaluation'>
+
+const samplesHtml = async (record: Judged, folder: string, truth = 'Teacher'): Promise<string> => {
+  const heads = ['Input', truth, 'Student', 'Difference'].map(head => `<span>${head}</span>`).join('')
   const rows: string[] = []
   for (const sample of record.samples) rows.push(await sampleHtml(sample, record, folder))
   // One row of headings for each column; on a narrow screen there is one column, and the second is hidden.
@@ -119,7 +121,7 @@ const samplesHtml = async (record: RunRecord, folder: string): Promise<string> =
   return `<div class="samples">${heading}${heading}${rows.join('')}</div>`
 }
 
-const sampleHtml = async (sample: ShownSample, record: RunRecord, folder: string): Promise<string> => {
+const sampleHtml = async (sample: ShownSample, record: Judged, folder: string): Promise<string> => {
   const [input, teacher, student] = await Promise.all(
     [sample.input, sample.teacher, sample.student].map(name => readPicture(folder, name)),
   )
@@ -154,7 +156,7 @@ const sampleHtml = async (sample: ShownSample, record: RunRecord, folder: string
   return `<figure class="sample"><div class="row">${pictures.join('')}</div><figcaption>${escapeHtml(words.join(' · '))}</figcaption></figure>`
 }
 
-const figuresTable = ({ evaluation, pairs }: RunRecord): string => {
+const figuresTable = ({ evaluation, pairs }: Pick<RunRecord, 'evaluation' | 'pairs'>): string => {
   const { changedRegion, keptRegion, fullImage } = evaluation
   return table(
     ['Where', 'Measure', 'Student', 'Doing nothing'],
@@ -175,6 +177,20 @@ const figuresTable = ({ evaluation, pairs }: RunRecord): string => {
       ['Whole image', 'PSNR against the teacher, dB', fullImage.psnrDb.toFixed(2), ''],
     ],
   )
+}
+
+/** The student against another teacher's answers. */
+const judgeHtml = async ({ judge, pairs }: RunRecord, folder: string): Promise<string> => {
+  if (!judge) return ''
+  const { teacher, evaluation } = judge
+  const { studentMae, doNothingMae } = evaluation.changedRegion
+  return `<h2>Judged by ${escapeHtml(teacher.id)}</h2>
+<p>On ${thousands(evaluation.heldOut)} pairs of <b>${escapeHtml(teacher.id)}</b> (version ${escapeHtml(teacher.version)}), of
+which the student saw none, its error where the effect acts is <b>${((studentMae / doNothingMae) * 100).toFixed(0)} %</b> of
+that of doing nothing.</p>
+${await samplesHtml(judge, join(folder, runFiles.judgeSamples), 'Judge')}
+<div class="scroll">${figuresTable({ evaluation, pairs })}</div>
+`
 }
 
 const latency = ({ export: exported, backend, size }: RunRecord): string =>

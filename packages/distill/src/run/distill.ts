@@ -13,6 +13,7 @@ import { readCheckpoint } from '../training/checkpoint.js'
 import { checkStudent } from '../training/forward.js'
 import type { TrainingState } from '../training/train.js'
 import { checkFingerprint, fingerprintOf } from './fingerprint.js'
+import { judgePhase } from './judge.js'
 import { evaluationPhase, exportPhase, logEvaluation, pairsPhase, type Run, recordOf, trainingPhase } from './phases.js'
 import { announced, type OnProgress } from './progress.js'
 import { type Metrics, metricsOf, type RunRecord, readRecord, runFiles, writeRecord } from './record.js'
@@ -110,7 +111,7 @@ const run = async (context: Run): Promise<DistillResult> => {
     history.evaluations.push({ step: config.training.steps, ...pooled })
     await logEvaluation(log, config.training.steps, pooled)
     await saveStudent(join(folder, runFiles.student), student)
-    const shown = await writeSamples(folder, samples, {
+    const shown = await writeSamples(join(folder, runFiles.samples), samples, {
       ...config.pairs,
       model: student.model,
       pairs,
@@ -118,8 +119,9 @@ const run = async (context: Run): Promise<DistillResult> => {
       batchSize: config.training.batchSize,
     })
     await logSamples(log, config.training.steps, folder, shown, config.size)
+    const judge = config.judge && (await judgePhase(context, config.judge))
     const exported = config.exporter && (await exportPhase(context, pairs, seeds.heldOut, evaluation))
-    const record = recordOf(context, { pairs, evaluation, history, shown, exported, duplicates })
+    const record = recordOf(context, { pairs, evaluation, history, shown, judge, exported, duplicates })
     await announced(onProgress, 'report', async () => {
       await writeFileAtomic(join(folder, runFiles.metrics), `${JSON.stringify(metricsOf(record), null, 2)}\n`)
       const value = await writeReportOf(record, folder)
@@ -138,8 +140,9 @@ const finishedRecord = async (config: ResolvedConfig): Promise<RunRecord | undef
     if (FxError.isInstance(error, 'not-found')) return undefined
     throw error
   })
-  // A run that now has an exporter and had none still has work to do.
-  return config.exporter && !record?.export ? undefined : record
+  // A run that now has an exporter or a judge and had none still has work to do.
+  const incomplete = (config.exporter && !record?.export) || (config.judge && !record?.judge)
+  return incomplete ? undefined : record
 }
 
 /** Removes what an earlier run left, so that nobody takes its results for those of this one. Cached pairs stay. */

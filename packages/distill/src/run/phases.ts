@@ -10,7 +10,7 @@ import type { History } from '../training/history.js'
 import { type TrainOptions, train } from '../training/train.js'
 import type { DistillOptions } from './distill.js'
 import { announced } from './progress.js'
-import { flatMetrics, RECORD_FORMAT_VERSION, type RunRecord } from './record.js'
+import { flatMetrics, type JudgeRecord, RECORD_FORMAT_VERSION, type RunRecord } from './record.js'
 import type { Stopwatch } from './stopwatch.js'
 
 /** What the parts of a run share. */
@@ -137,18 +137,24 @@ export const exportPhase = (
     }
   })
 
+/** Who made some pairs, and under which terms they stand. */
+export const teacherOf = ({ id, version }: TeacherAdapter, pairs: PairSet): RunRecord['teacher'] => {
+  const licences = new Map(pairs.facts.map(({ provenance: { licence } }) => [JSON.stringify(licence), licence]))
+  return { id, version, licences: [...licences.values()] }
+}
+
 export const recordOf = (
   { config, teacher, student, backend, clock }: Run,
   results: Pick<RunRecord, 'evaluation' | 'history' | 'export'> & {
     pairs: PairSet
     shown: RunRecord['samples']
+    judge?: JudgeRecord
     exported?: ExportResult
     duplicates: number
   },
 ): RunRecord => {
   const { loss, ...numbers } = config.training
   const { train, heldOut, parameters, changedThreshold } = config.pairs
-  const licences = new Map(results.pairs.facts.map(({ provenance: { licence } }) => [JSON.stringify(licence), licence]))
   return {
     formatVersion: RECORD_FORMAT_VERSION,
     name: config.name,
@@ -157,13 +163,14 @@ export const recordOf = (
     size: config.size,
     seed: config.seed,
     backend: { name: backend.name, reason: backend.reason, threads: backend.threads },
-    teacher: { id: teacher.id, version: teacher.version, licences: [...licences.values()] },
+    teacher: teacherOf(teacher, results.pairs),
     student: { spec: student.spec, specHash: student.specHash, parameters: student.model.countParams() },
     pairs: { train, heldOut, parameters, changedThreshold, duplicates: results.duplicates },
     training: { ...numbers, loss: loss.names },
     evaluation: results.evaluation,
     history: results.history,
     samples: results.shown,
+    ...(results.judge && { judge: results.judge }),
     ...(results.exported && { export: { ...results.exported } }),
     seconds: { ...clock.parts, total: clock.total() },
   }

@@ -17,6 +17,7 @@ export const runFiles = {
   checkpoint: 'checkpoint.safetensors',
   logs: 'logs',
   samples: 'samples',
+  judgeSamples: 'judge-samples',
   student: 'student',
 } as const
 
@@ -24,7 +25,7 @@ export const runFiles = {
 export interface ShownSample {
   seed: number
   label: string
-  /** PNG files, relative to the samples folder. */
+  /** PNG files, relative to their folder. */
   input: string
   teacher: string
   student: string
@@ -38,10 +39,19 @@ export interface Metrics {
   changedRegion: { studentMae: number; doNothingMae: number; fraction: number }
   keptRegion: { psnrDb: number }
   fullImage: { studentMae: number; doNothingMae: number; psnrDb: number }
+  /** Only when a judge is configured: the student against another teacher's pairs. */
+  judge?: { teacher: string } & Pick<Metrics, 'heldOut' | 'changedRegion' | 'keptRegion' | 'fullImage'>
   /** Only when an exporter is configured. */
   export?: { maxAbsDiff: number; layersMsP50: number; fusedMsP50: number }
   /** The whole run, over all its sessions. */
   seconds: number
+}
+
+/** What a judge found. */
+export interface JudgeRecord {
+  teacher: RunRecord['teacher']
+  evaluation: Evaluation
+  samples: ShownSample[]
 }
 
 /** `run.json`: all that a report needs, besides the pictures in the samples folder. */
@@ -62,6 +72,7 @@ export interface RunRecord {
   evaluation: Evaluation
   history: History
   samples: ShownSample[]
+  judge?: JudgeRecord
   export?: ExportResult & Record<string, unknown>
   /** Wall-clock seconds by part. */
   seconds: Record<string, number> & { total: number }
@@ -93,7 +104,7 @@ export const readRecord = async (folder: string): Promise<RunRecord> => {
 /** The figures of `metrics.json`. */
 export const metricsOf = (record: RunRecord): Metrics => {
   const { heldOut, changedRegion, keptRegion, fullImage } = record.evaluation
-  const { export: exported } = record
+  const { export: exported, judge } = record
   return {
     teacher: record.teacher.id,
     studentSpecHash: record.student.specHash,
@@ -101,6 +112,15 @@ export const metricsOf = (record: RunRecord): Metrics => {
     changedRegion,
     keptRegion,
     fullImage,
+    ...(judge && {
+      judge: {
+        teacher: judge.teacher.id,
+        heldOut: judge.evaluation.heldOut,
+        changedRegion: judge.evaluation.changedRegion,
+        keptRegion: judge.evaluation.keptRegion,
+        fullImage: judge.evaluation.fullImage,
+      },
+    }),
     ...(exported && {
       export: {
         maxAbsDiff: exported.maxAbsDiff,

@@ -35,15 +35,14 @@ const chooseSamples = (samples: readonly SampleFigures[]): { seed: number; label
 
 const toBytes = (values: Float32Array): Uint8Array => Uint8Array.from(values, value => Math.round(value * 255))
 
-/** Writes the shown pairs as PNG files, and an `index.json` that lists them. */
+/** Writes the shown pairs as PNG files into a folder, and an `index.json` that lists them. */
 export const writeSamples = async (
-  folder: string,
+  target: string,
   figures: readonly SampleFigures[],
   options: Omit<EvaluateOptions, 'seeds'>,
 ): Promise<ShownSample[]> => {
   const { size } = options.pairs
   const chosen = chooseSamples(figures)
-  const target = join(folder, runFiles.samples)
   await rm(target, { recursive: true, force: true })
   const shown: ShownSample[] = []
   for await (const { seed, pixels, output } of predictions({ ...options, seeds: chosen.map(({ seed }) => seed) })) {
