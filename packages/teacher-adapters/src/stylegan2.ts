@@ -1,3 +1,10 @@
+export { type ReadStylegan2Options, readStylegan2, type Stylegan2Checkpoint } from './stylegan2/checkpoints.js'
+export {
+  type DiscriminatorWeights,
+  type EncodeStylegan2Options,
+  encodeStylegan2,
+  type GeneratorWeights,
+} from './stylegan2/checkpoints-safetensors.js'
 export {
   type DiscriminatorConfig,
   type GeneratorConfig,
@@ -11,6 +18,23 @@ export {
   randomDiscriminatorWeights,
   stylegan2Discriminator,
 } from './stylegan2/discriminator.js'
+export {
+  type DirectionEdit,
+  type DirectionOptions,
+  directionEdit,
+  type Level,
+  type Rows,
+  type StyleVectors,
+  splitStyles,
+} from './stylegan2/edits/direction.js'
+export type { Edit, LatentEditor } from './stylegan2/edits/edit.js'
+export { encodeEdits, parseEdits } from './stylegan2/edits/file.js'
+export { type SefaDirection, type SefaOptions, sefa } from './stylegan2/edits/sefa.js'
+export {
+  type SupervisedDirection,
+  type SupervisedDirectionOptions,
+  supervisedDirection,
+} from './stylegan2/edits/supervised.js'
 export {
   type GenerateOptions,
   type Generator,
