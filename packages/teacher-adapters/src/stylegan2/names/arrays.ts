@@ -1,12 +1,13 @@
 import { FxError } from '@fx/core'
 
-/** An array of a checkpoint, row-major. */
-export interface NamedArray {
+/** An array of a checkpoint: its shape is known, its elements are read when asked for. */
+export interface StoredArray {
   readonly shape: readonly number[]
-  readonly data: Float32Array
+  /** The elements, row-major, in memory of the caller's own. */
+  load(): Promise<Float32Array>
 }
 
-export type NamedArrays = ReadonlyMap<string, NamedArray>
+export type StoredArrays = ReadonlyMap<string, StoredArray>
 
 /** The layer with the k-th noise: b4.conv1, b8.conv0, b8.conv1, b16.conv0, ... */
 export const noiseLayer = (k: number): string => `b${4 << Math.ceil(k / 2)}.conv${k % 2 === 0 ? 1 : 0}`

@@ -1,25 +1,26 @@
 import { describe, expect, it } from 'vitest'
-import type { NamedArray } from './arrays.js'
+import type { StoredArray } from './arrays.js'
 import { discriminatorFromRosinality, generatorFromRosinality } from './rosinality.js'
 import { discriminatorFromTensorflow, generatorFromTensorflow } from './tensorflow.js'
 
 /** An array that counts from 0. */
-const counting = (...shape: number[]): NamedArray => ({
+const counting = (...shape: number[]): StoredArray => ({
   shape,
-  data: Float32Array.from({ length: shape.reduce((product, size) => product * size, 1) }, (_, index) => index),
+  load: async () =>
+    Float32Array.from({ length: shape.reduce((product, size) => product * size, 1) }, (_, index) => index),
 })
 
 /** New names and shapes of arrays that differ from each other. */
-const shapesOf = (arrays: ReadonlyMap<string, NamedArray>) =>
+const shapesOf = (arrays: ReadonlyMap<string, StoredArray>) =>
   Object.fromEntries([...arrays].map(([name, { shape }]) => [name, shape]))
 
 const rename = (
-  from: (arrays: ReadonlyMap<string, NamedArray>) => ReadonlyMap<string, NamedArray>,
+  from: (arrays: ReadonlyMap<string, StoredArray>) => ReadonlyMap<string, StoredArray>,
   shapes: Record<string, number[]>,
 ) => from(new Map(Object.entries(shapes).map(([name, shape]) => [name, counting(...shape)])))
 
 describe('rosinality', () => {
-  it("names a generator's arrays", () => {
+  it("names a generator's arrays", async () => {
     const renamed = rename(arrays => generatorFromRosinality(arrays, counting(8)), {
       'style.1.weight': [8, 8],
       'style.2.bias': [8],
@@ -55,7 +56,7 @@ describe('rosinality', () => {
       'synthesis.b4.conv1.noise_const': [4, 4],
       'synthesis.b16.conv0.noise_const': [16, 16],
     })
-    expect(renamed.get('synthesis.b8.conv0.weight')?.data).toEqual(counting(2, 2, 3, 3).data)
+    expect(await renamed.get('synthesis.b8.conv0.weight')?.load()).toEqual(await counting(2, 2, 3, 3).load())
   })
 
   it("names a discriminator's, and finds its resolution", () => {
@@ -88,7 +89,7 @@ describe('rosinality', () => {
 })
 
 describe('TensorFlow', () => {
-  it("names a generator's arrays and turns their axes", () => {
+  it("names a generator's arrays and turns their axes", async () => {
     const renamed = rename(generatorFromTensorflow, {
       lod: [],
       dlatent_avg: [8],
@@ -113,11 +114,11 @@ describe('TensorFlow', () => {
       'synthesis.b8.conv1.weight': [2, 1, 3, 3],
       'synthesis.b8.conv1.noise_strength': [],
     })
-    const data = (name: string) => [...renamed.get(name)!.data]
-    expect(data('mapping.fc1.weight')).toEqual([0, 3, 1, 4, 2, 5])
-    expect(data('synthesis.b4.conv1.affine.bias')).toEqual([1, 2])
-    expect(data('synthesis.b8.conv0.weight')).toEqual([8, 7, 6, 5, 4, 3, 2, 1, 0])
-    expect(data('synthesis.b8.conv1.weight').slice(0, 9)).toEqual([0, 2, 4, 6, 8, 10, 12, 14, 16])
+    const data = async (name: string) => [...(await renamed.get(name)!.load())]
+    expect(await data('mapping.fc1.weight')).toEqual([0, 3, 1, 4, 2, 5])
+    expect(await data('synthesis.b4.conv1.affine.bias')).toEqual([1, 2])
+    expect(await data('synthesis.b8.conv0.weight')).toEqual([8, 7, 6, 5, 4, 3, 2, 1, 0])
+    expect((await data('synthesis.b8.conv1.weight')).slice(0, 9)).toEqual([0, 2, 4, 6, 8, 10, 12, 14, 16])
   })
 
   it("names a discriminator's", () => {

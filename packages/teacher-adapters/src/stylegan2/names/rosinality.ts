@@ -1,4 +1,4 @@
-import { type NamedArray, type NamedArrays, noiseLayer, unknownName } from './arrays.js'
+import { noiseLayer, type StoredArray, type StoredArrays, unknownName } from './arrays.js'
 
 /** Resampling filters, which are the same in every checkpoint and follow from the architecture. */
 const isFilter = (name: string): boolean => name.endsWith('.kernel')
@@ -39,20 +39,28 @@ const generatorShape = (name: string, shape: readonly number[]): readonly number
 
 /**
  * A generator of rosinality's `stylegan2-pytorch` (names below `g_ema.`) under StyleGAN2-ADA's names and shapes. The two
- * store equal numbers: nothing but names and axes of one element differ. Filters are left out; data are shared.
+ * store equal numbers: nothing but names and axes of one element differ. Filters are left out.
  *
  * @param latentAverage the checkpoint's `latent_avg`, which becomes `mapping.w_avg`.
  * @throws FxError `unsupported` for a name that the architecture does not have.
  */
-export const generatorFromRosinality = (arrays: NamedArrays, latentAverage?: NamedArray): Map<string, NamedArray> => {
-  const renamed = new Map<string, NamedArray>()
-  for (const [name, { shape, data }] of arrays) {
+export const generatorFromRosinality = (
+  arrays: StoredArrays,
+  latentAverage?: StoredArray,
+): Map<string, StoredArray> => {
+  const renamed = new Map<string, StoredArray>()
+  for (const [name, array] of arrays) {
     if (isFilter(name)) continue
     const ada = generatorName(name)
     if (ada === undefined) throw unknownName('rosinality', name)
-    renamed.set(ada, { shape: generatorShape(ada, shape), data })
+    renamed.set(ada, { shape: generatorShape(ada, array.shape), load: () => array.load() })
   }
-  if (latentAverage) renamed.set('mapping.w_avg', { shape: [latentAverage.data.length], data: latentAverage.data })
+  if (latentAverage) {
+    const { shape } = latentAverage
+    // A vector, or a matrix of one row.
+    const flat = shape.length === 2 && shape[0] === 1 ? shape.slice(1) : shape
+    renamed.set('mapping.w_avg', { shape: flat, load: () => latentAverage.load() })
+  }
   return renamed
 }
 
@@ -78,15 +86,15 @@ const discriminatorName = (name: string, resolution: number): string | undefined
 
 /**
  * A discriminator of rosinality's (names below `d.`) under StyleGAN2-ADA's names. Its resolution is told by its number of
- * blocks. Filters are left out; data are shared.
+ * blocks. Filters are left out.
  *
  * @throws FxError `unsupported` for a name that the architecture does not have.
  */
-export const discriminatorFromRosinality = (arrays: NamedArrays): Map<string, NamedArray> => {
+export const discriminatorFromRosinality = (arrays: StoredArrays): Map<string, StoredArray> => {
   let blocks = 0
   for (const name of arrays.keys()) blocks = Math.max(blocks, Number(/^convs\.(\d+)\./.exec(name)?.[1] ?? 0))
   const resolution = 4 << blocks
-  const renamed = new Map<string, NamedArray>()
+  const renamed = new Map<string, StoredArray>()
   for (const [name, array] of arrays) {
     if (isFilter(name)) continue
     const ada = discriminatorName(name, resolution)

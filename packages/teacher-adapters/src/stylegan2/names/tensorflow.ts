@@ -1,36 +1,44 @@
-import { type NamedArray, type NamedArrays, noiseLayer, unknownName } from './arrays.js'
+import { noiseLayer, type StoredArray, type StoredArrays, unknownName } from './arrays.js'
 
 /** HWIO kernels to OIHW, turned by 180 degrees when `turned`; matrices [in, out] to [out, in]. */
-const transposed = ({ shape, data }: NamedArray, turned: boolean): NamedArray => {
+const transposed = ({ shape, load }: StoredArray, turned: boolean): StoredArray => {
   const [height, width, inputs, outputs] = (shape.length === 4 ? shape : [1, 1, ...shape]) as [
     number,
     number,
     number,
     number,
   ]
-  const result = new Float32Array(data.length)
-  let at = 0
-  for (let o = 0; o < outputs; o++)
-    for (let i = 0; i < inputs; i++)
-      for (let y = 0; y < height; y++)
-        for (let x = 0; x < width; x++) {
-          const place = turned ? (height - 1 - y) * width + (width - 1 - x) : y * width + x
-          result[at++] = data[(place * inputs + i) * outputs + o]!
-        }
-  return { shape: shape.length === 4 ? [outputs, inputs, height, width] : [outputs, inputs], data: result }
+  return {
+    shape: shape.length === 4 ? [outputs, inputs, height, width] : [outputs, inputs],
+    async load() {
+      const data = await load()
+      const result = new Float32Array(data.length)
+      let at = 0
+      for (let o = 0; o < outputs; o++)
+        for (let i = 0; i < inputs; i++)
+          for (let y = 0; y < height; y++)
+            for (let x = 0; x < width; x++) {
+              const place = turned ? (height - 1 - y) * width + (width - 1 - x) : y * width + x
+              result[at++] = data[(place * inputs + i) * outputs + o]!
+            }
+      return result
+    },
+  }
 }
 
 /** One array under its new name: kernels and matrices transposed, style biases plus the 1 that TensorFlow adds later. */
-const converted = (name: string, array: NamedArray): NamedArray => {
-  if (name.endsWith('weight')) return transposed(array, name.includes('/Conv0_up/'))
-  if (name.endsWith('/mod_bias')) return { shape: array.shape, data: array.data.map(value => value + 1) }
-  if (/synthesis\/noise\d+$/.test(name)) return { shape: array.shape.slice(-2), data: array.data }
-  if (name.endsWith('/const')) return { shape: array.shape.slice(1), data: array.data }
-  return array
+const converted = (name: string, array: StoredArray): StoredArray => {
+  const { shape } = array
+  const load = () => array.load()
+  if (name.endsWith('weight')) return transposed({ shape, load }, name.includes('/Conv0_up/'))
+  if (name.endsWith('/mod_bias')) return { shape, load: async () => (await load()).map(value => value + 1) }
+  if (/synthesis\/noise\d+$/.test(name)) return { shape: shape.slice(-2), load }
+  if (name.endsWith('/const')) return { shape: shape.slice(1), load }
+  return { shape, load }
 }
 
-const convertAll = (arrays: NamedArrays, rename: (name: string) => string | undefined): Map<string, NamedArray> => {
-  const result = new Map<string, NamedArray>()
+const convertAll = (arrays: StoredArrays, rename: (name: string) => string | undefined): Map<string, StoredArray> => {
+  const result = new Map<string, StoredArray>()
   for (const [name, array] of arrays) {
     // How far a progressively grown network had come: the StyleGAN2s are whole.
     if (/(^|\/)lod$/.test(name)) continue
@@ -67,7 +75,7 @@ const generatorName = (name: string): string | undefined => {
  *
  * @throws FxError `unsupported` for a name that the architecture does not have.
  */
-export const generatorFromTensorflow = (arrays: NamedArrays): Map<string, NamedArray> =>
+export const generatorFromTensorflow = (arrays: StoredArrays): Map<string, StoredArray> =>
   convertAll(arrays, generatorName)
 
 const discriminatorLayers = new Map([
@@ -92,5 +100,5 @@ const discriminatorName = (name: string): string | undefined => {
  *
  * @throws FxError `unsupported` for a name that the architecture does not have.
  */
-export const discriminatorFromTensorflow = (arrays: NamedArrays): Map<string, NamedArray> =>
+export const discriminatorFromTensorflow = (arrays: StoredArrays): Map<string, StoredArray> =>
   convertAll(arrays, discriminatorName)
