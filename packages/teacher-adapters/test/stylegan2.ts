@@ -1,9 +1,17 @@
 // Loading tfjs-layers registers tfjs's gradients.
 import '@tensorflow/tfjs-layers'
 import { readFileSync } from 'node:fs'
+import { openCheckpoint } from '@fx/weights'
 import * as tf from '@tensorflow/tfjs-core'
 import { expect } from 'vitest'
-import { type NamedWeights, selectWeights, stylegan2Discriminator, stylegan2Generator } from '../src/stylegan2.js'
+import {
+  type NamedWeight,
+  type NamedWeights,
+  readStylegan2,
+  selectWeights,
+  stylegan2Discriminator,
+  stylegan2Generator,
+} from '../src/stylegan2.js'
 
 const fixture = (name: string): URL => new URL(`../fixtures/stylegan2/${name}`, import.meta.url)
 
@@ -23,6 +31,20 @@ export const readArrays = (name: string): NamedWeights => {
   )
 }
 
+// The conditional networks lie in a pickle of StyleGAN2-ADA, beside the values that belong to them.
+const conditional = await readStylegan2(await openCheckpoint(readFileSync(fixture('cond.ada.pkl'))), {
+  discriminator: true,
+})
+
+const networkArrays = (name: 'uncond' | 'cond'): NamedWeights => {
+  const arrays = readArrays(`${name}.safetensors`)
+  if (name === 'uncond') return arrays
+  const below = (prefix: string, weights: NamedWeights) =>
+    [...weights].map(([key, weight]): [string, NamedWeight] => [prefix + key, weight])
+  const { generator, discriminator } = conditional
+  return new Map([...arrays, ...below('G.', generator.weights), ...below('D.', discriminator!.weights)])
+}
+
 /** The L2 norm of each parameter's gradient, by loss and ADA name. */
 export const readGradientNorms = (name: string): Record<string, Record<string, number>> =>
   JSON.parse(readFileSync(fixture(name), 'utf8'))
@@ -33,7 +55,7 @@ const discriminatorConfig = { ...common, channelBase: 512, channelMax: 16 }
 
 /** A reference network pair and the values that belong to it. */
 export const openGolden = (name: 'uncond' | 'cond', trainable = false) => {
-  const arrays = readArrays(`${name}.safetensors`)
+  const arrays = networkArrays(name)
   const cDim = name === 'cond' ? 3 : 0
   const generator = stylegan2Generator({
     config: { ...generatorConfig, cDim },
