@@ -2,12 +2,15 @@ import { activationGradients, activationKernels } from './activation.js'
 import { batchNormGradients, batchNormKernels } from './batchNorm.js'
 import { convKernels } from './convKernels.js'
 import { identityKernels } from './identity.js'
+import { modulationKernels } from './modulation.js'
 import { compileNative } from './native.js'
 import { counted, overrideGradient, overrideKernel, requireGradients } from './override.js'
 import { correctResizeGradients } from './resize.js'
 
 const install = counted(() => [
-  ...[...convKernels, ...batchNormKernels, ...activationKernels, ...identityKernels].map(overrideKernel),
+  ...[...convKernels, ...batchNormKernels, ...activationKernels, ...identityKernels, ...modulationKernels].map(
+    overrideKernel,
+  ),
   ...[...batchNormGradients, ...activationGradients].map(overrideGradient),
   ...correctResizeGradients(),
 ])

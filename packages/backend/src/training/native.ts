@@ -36,6 +36,9 @@ export interface NativeKernels {
   clip: Kernel
   clipGrad: Kernel
   reluGrad: Kernel
+  demodulation: Kernel
+  activateModulated: Kernel
+  lowPassModulated: Kernel
   sumOfSquares: Kernel
   adamStep: Kernel
   averageStep: Kernel

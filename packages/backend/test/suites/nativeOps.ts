@@ -30,7 +30,48 @@ const activations: [string, (x: tf.Tensor) => tf.Tensor][] = [
   ['clipByValue', x => tf.clipByValue(x, -2, 3)],
 ]
 
+const modulationAttrs = { epsilon: 1e-2, slope: 0.25 }
+
+/** What FxModulatedActivation computes, by tfjs's own operations. */
+const modulatedActivation = (inputs: Record<string, tf.Tensor>, lowPass: boolean, limit: number): tf.Tensor => {
+  const { x, style, squares, bias, noise } = inputs as Record<string, tf.Tensor> & { x: tf.Tensor4D }
+  const [batch, , , channels] = x.shape
+  const taps = tf.tensor1d([1, 3, 3, 1])
+  const filter = tf.tile(tf.reshape(tf.div(tf.outerProduct(taps, taps), 16), [4, 4, 1, 1]), [1, 1, channels, 1])
+  const padding: [number, number][] = [[0, 0], [1, 1], [1, 1], [0, 0]] // biome-ignore format: a matrix
+  const smooth = lowPass ? tf.depthwiseConv2d(tf.pad(x, padding), filter as tf.Tensor4D, 1, 'valid') : x
+  const variance = tf.add(tf.matMul(tf.square(style!), squares!), modulationAttrs.epsilon)
+  const scaled = tf.mul(smooth, tf.reshape(tf.rsqrt(variance), [batch, 1, 1, channels]))
+  const shifted = tf.add(tf.add(scaled, bias!), noise ?? 0)
+  return tf.clipByValue(tf.add(tf.relu(shifted), tf.mul(shifted, modulationAttrs.slope)), -limit, limit)
+}
+
 export const nativeOps = (): void => {
+  test.each([
+    [1, 5, 7, 3, 'none', Number.POSITIVE_INFINITY],
+    [3, 4, 4, 8, 'shared', 1.5],
+    [2, 6, 2, 22, 'own', Number.POSITIVE_INFINITY],
+    [2, 1, 1, 16, 'own', 0.5],
+  ] as const)('what follows a modulated convolution: %i x %i x %i x %i, noise %s, limit %d', async (...sizes) => {
+    const [batch, height, width, channels, noise, limit] = sizes
+    for (const lowPass of [false, true]) {
+      const margin = lowPass ? 1 : 0
+      await expectAgreement(() => {
+        const inputs = {
+          x: uniform([batch, height + margin, width + margin, channels], 1),
+          style: uniform([batch, 5], 2),
+          squares: uniform([5, channels], 3, 0, 1),
+          bias: uniform([channels], 4),
+          ...(noise !== 'none' && { noise: uniform([noise === 'own' ? batch : 1, height, width, 1], 5) }),
+        }
+        if (tf.getBackend() === 'cpu') return [modulatedActivation(inputs, lowPass, limit)]
+        return [
+          tf.engine().runKernel('FxModulatedActivation', inputs, { ...modulationAttrs, lowPass, limit }) as tf.Tensor,
+        ]
+      })
+    }
+  })
+
   test.each(activations)('the gradient of %s, at its corners too', async (_, f) => {
     await expectAgreement(() => {
       const x = tf.concat([uniform([210], 1, -8, 8), tf.tensor1d([0, 6, -2, 3, Number.NaN])])

@@ -5,7 +5,7 @@ import { type GeneratorConfig, numWs, resolveGeneratorConfig, type StyleLayer, s
 import { mapLatents } from './mapping.js'
 import { generatorParameters } from './parameters.js'
 import { createStore } from './store.js'
-import { type Noise, type Styles, styleOf, synthesise } from './synthesis.js'
+import { joinedStyles, joinStyles, type Noise, type Styles, stylesByLayer, synthesise } from './synthesis.js'
 import { drawWeights, type NamedWeight, type NamedWeights } from './weights.js'
 
 export interface TruncationOptions {
@@ -126,17 +126,23 @@ export const stylegan2Generator = (options: GeneratorOptions): Generator => {
   const towardAverage = <T extends tf.Tensor>(w: T, psi: number): T =>
     tf.add<T>(tf.mul(w, psi), tf.mul(average, 1 - psi))
 
-  const truncate: Generator['truncate'] = (w, { psi = 1, cutoff = rows }) => {
-    checkW(w)
+  const toWPlus = (w: tf.Tensor2D | tf.Tensor3D): tf.Tensor3D =>
+    w.rank === 3 ? (w as tf.Tensor3D) : broadcast(w as tf.Tensor2D)
+
+  /** One w stays one w as long as all rows are treated alike. */
+  const truncated = (w: tf.Tensor2D | tf.Tensor3D, { psi = 1, cutoff = rows }: TruncationOptions) => {
     integerIn('stylegan2: truncation cutoff', cutoff, 0, rows)
     numberIn('stylegan2: truncation psi', psi, -MOST_PSI, MOST_PSI)
-    return tf.tidy(() => {
-      const all = w.rank === 3 ? (w as tf.Tensor3D) : broadcast(w as tf.Tensor2D)
-      if (psi === 1 || cutoff === 0) return all.clone()
-      if (cutoff === rows) return towardAverage(all, psi)
-      const head = tf.slice(all, [0, 0, 0], [-1, cutoff, -1])
-      return tf.concat3d([towardAverage(head, psi), tf.slice(all, [0, cutoff, 0], [-1, -1, -1])], 1)
-    })
+    if (psi === 1 || cutoff === 0) return w
+    if (cutoff === rows) return towardAverage(w, psi)
+    const all = toWPlus(w)
+    const head = tf.slice(all, [0, 0, 0], [-1, cutoff, -1])
+    return tf.concat3d([towardAverage(head, psi), tf.slice(all, [0, cutoff, 0], [-1, -1, -1])], 1)
+  }
+
+  const truncate: Generator['truncate'] = (w, options) => {
+    checkW(w)
+    return tf.tidy(() => toWPlus(truncated(w, options)).clone())
   }
 
   const mix: Generator['mix'] = (first, second, crossover) => {
@@ -155,13 +161,10 @@ export const stylegan2Generator = (options: GeneratorOptions): Generator => {
 
   const styles: Generator['styles'] = w => {
     checkW(w)
-    return tf.tidy(() => {
-      const each = w.rank === 3 ? (tf.unstack(w, 1) as tf.Tensor2D[]) : layers.map(() => w as tf.Tensor2D)
-      return Object.fromEntries(layers.map(layer => [layer.name, styleOf(store, layer, each[layer.row]!)]))
-    })
+    return tf.tidy(() => stylesByLayer(layers, joinedStyles(store, layers, w)))
   }
 
-  const checkStyles = (given: Styles): number => {
+  const checkStyles = (given: Styles): void => {
     const missing = layers.find(({ name }) => !given[name])
     if (missing) {
       throw new FxError('invalid-argument', `stylegan2: the styles lack '${missing.name}'`, {
@@ -170,20 +173,28 @@ export const stylegan2Generator = (options: GeneratorOptions): Generator => {
     }
     const batch = given[layers[0]!.name]!.shape[0]
     for (const { name, inChannels } of layers) checkShape(`the style '${name}'`, given[name]!, [batch, inChannels])
-    return batch
+  }
+
+  const joinedOf = (latents: Latents): tf.Tensor2D => {
+    if (latents instanceof tf.Tensor) {
+      checkW(latents)
+      return joinedStyles(store, layers, latents)
+    }
+    checkStyles(latents)
+    return joinStyles(layers, latents)
   }
 
   const synthesis: Generator['synthesis'] = (latents, { noise = 'const' } = {}) =>
     tf.tidy(() => {
-      const given = latents instanceof tf.Tensor ? styles(latents) : latents
-      checkNoise(noise, checkStyles(given))
-      return synthesise(store, layers, given, noise, config.convClamp)
+      const joined = joinedOf(latents)
+      checkNoise(noise, joined.shape[0])
+      return synthesise(store, layers, joined, noise, config.convClamp)
     })
 
   const generate: Generator['generate'] = (z, { labels, truncation, noise = 'const' } = {}) =>
     tf.tidy(() => {
       const w = mapping(z, labels)
-      return synthesis(truncation ? truncate(w, truncation) : w, { noise })
+      return synthesis(truncation ? truncated(w, truncation) : w, { noise })
     })
 
   return {

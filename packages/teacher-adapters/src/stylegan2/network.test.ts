@@ -122,6 +122,24 @@ describe.each(['cpu', 'wasm'] as const)('on %s', backend => {
     generator.dispose()
   })
 
+  test('images are the same without the kernels of @fx/backend', async () => {
+    const config = { ...small, convClamp: 2 }
+    const weights = randomGeneratorWeights(config, 'test')
+    for (const [name, { data }] of weights) if (/noise_strength|bias/.test(name)) data.fill(0.3)
+    const generator = stylegan2Generator({ config, weights })
+    const z = generator.latents([1, 2])
+    const draw = () =>
+      (['none', 'const', { seeds: [1, 2] }] as const).map(noise => generator.generate(z, { noise }).dataSync())
+    const fused = draw()
+    uninstall()
+    const plain = draw()
+    uninstall = await installTrainingKernels()
+    for (const [i, values] of plain.entries()) {
+      expect(values.every((v, at) => Math.abs(v - fused[i]![at]!) < 1e-5)).toBe(true)
+    }
+    generator.dispose()
+  })
+
   test('drawn noise is normal', () => {
     const weights = randomGeneratorWeights({ ...small, resolution: 64, channelBase: 64, channelMax: 1 }, 1)
     const zero = /const|bias|torgb|fc/
