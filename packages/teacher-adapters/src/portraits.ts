@@ -1,4 +1,5 @@
 import { type EffectSpec, FxError, listed } from '@fx/core'
+import { breather } from './breather.js'
 import { validatePairRequest } from './contract/request.js'
 import type { PairRequest, TeacherAdapter, TeacherPair } from './contract/types.js'
 import { blend, type Hex } from './portraits/colour.js'
@@ -168,17 +169,4 @@ const changed = (person: Person, { target = {}, colours = [] }: Recipe, to: Hex 
     if (own && to) result.colours[option] = blend(own, to, t)
   }
   return result
-}
-
-/**
- * Rendering is synchronous and a stream of pairs would otherwise run on microtasks alone: without a turn of the event
- * loop now and then, no timer, signal or key press would ever get through to abort it.
- */
-const breather = (): (() => Promise<void>) => {
-  let last = performance.now()
-  return async () => {
-    if (performance.now() - last < 10) return
-    await new Promise(resolve => setTimeout(resolve))
-    last = performance.now()
-  }
 }

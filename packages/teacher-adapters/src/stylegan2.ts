@@ -1,3 +1,11 @@
+export { type Stylegan2TeacherOptions, stylegan2Teacher } from './stylegan2/adapter.js'
+export type { GeneratorSource } from './stylegan2/adapter-checkpoint.js'
+export {
+  type AlignmentOptions,
+  type AlignmentScores,
+  type AlignmentVerdict,
+  judgeAlignment,
+} from './stylegan2/alignment.js'
 export { type ReadStylegan2Options, readStylegan2, type Stylegan2Checkpoint } from './stylegan2/checkpoints.js'
 export {
   type DiscriminatorWeights,

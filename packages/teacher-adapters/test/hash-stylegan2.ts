@@ -1,0 +1,9 @@
+// Prints the SHA-256 of some pairs of the tiny StyleGAN2, so that a test can compare processes.
+import { hashTinyPairs } from './hash-tiny-pairs.js'
+
+const [batchSize, ...seeds] = process.argv.slice(2).map(Number)
+const hashes = {
+  ...(await hashTinyPairs('cpu', batchSize!, seeds)),
+  ...(await hashTinyPairs('wasm', batchSize!, seeds)),
+}
+process.stdout.write(JSON.stringify(hashes))
