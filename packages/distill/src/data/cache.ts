@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { ResolvedConfig } from '../config/types.js'
+import { openBackend, withFastTeacher } from '../run/backend.js'
 import { announced, type OnProgress } from '../run/progress.js'
 import { checkTeacher, makeShards, shardFolder } from './collect.js'
 
@@ -15,13 +16,14 @@ export const cachePairs = async (
   { signal, onProgress }: { signal?: AbortSignal; onProgress?: OnProgress } = {},
 ): Promise<string> => {
   const folder = shardFolder(config) ?? join(config.out, 'pairs')
+  await openBackend(config)
   const teacher = await config.teacher()
   try {
     checkTeacher(teacher, config)
     return await announced(onProgress, 'pairs', async () => {
       const onPair = (done: number, total: number): void =>
         onProgress?.({ type: 'progress', phase: 'pairs', done, total })
-      await makeShards(folder, { config, teacher, signal, onPair })
+      await withFastTeacher(() => makeShards(folder, { config, teacher, signal, onPair }))
       return { value: folder, message: `${config.pairs.train + config.pairs.heldOut} by '${teacher.id}', in ${folder}` }
     })
   } finally {

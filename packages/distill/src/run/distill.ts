@@ -1,6 +1,5 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type BackendName, prepareBackend } from '@fx/backend'
 import { FxError } from '@fx/core'
 import { writeFileAtomic } from '@fx/core/node'
 import type { TeacherAdapter } from '@fx/teacher-adapters'
@@ -12,6 +11,7 @@ import { writeReportOf } from '../report/report.js'
 import { readCheckpoint } from '../training/checkpoint.js'
 import { checkStudent } from '../training/forward.js'
 import type { TrainingState } from '../training/train.js'
+import { openBackend, withFastTeacher } from './backend.js'
 import { checkFingerprint, fingerprintOf } from './fingerprint.js'
 import { judgePhase } from './judge.js'
 import { evaluationPhase, exportPhase, logEvaluation, pairsPhase, type Run, recordOf, trainingPhase } from './phases.js'
@@ -40,9 +40,6 @@ export interface DistillResult {
   alreadyFinished: boolean
 }
 
-/** For the many small operations of a training step; TensorFlow's native library takes longer over each than wasm does. */
-const fastestToTrain: readonly BackendName[] = ['webgpu', 'wasm', 'tfjs-node', 'cpu']
-
 export const disposeStudent = (student: Student): void => {
   if (student.dispose) student.dispose()
   else student.model.dispose()
@@ -61,9 +58,7 @@ export const distill = async (config: DistillConfig, options: DistillOptions = {
   const resolved = resolveConfig(config)
   const clock = stopwatch(options.onProgress)
   const backend = await announced(clock.onProgress, 'backend', async () => {
-    // Waking a second thread for each of the many small operations of a training step costs as much as it gains on a
-    // quiet machine, and several times that on a busy one (benchmarks/results/training.csv).
-    const value = await prepareBackend({ backend: resolved.backend, order: fastestToTrain, threads: 1 })
+    const value = await openBackend(resolved)
     return { value, message: value.reason }
   })
   let teacher: TeacherAdapter | undefined
@@ -101,7 +96,7 @@ const run = async (context: Run): Promise<DistillResult> => {
   }
   clock.before = from?.state.seconds ?? 0
 
-  const { pairs, seeds, duplicates } = await pairsPhase(context)
+  const { pairs, seeds, duplicates } = await withFastTeacher(() => pairsPhase(context))
   await clear(folder, from === undefined)
   const log = await openEventLog(join(folder, runFiles.logs), from && from.state.step + 1)
   try {
@@ -119,7 +114,8 @@ const run = async (context: Run): Promise<DistillResult> => {
       batchSize: config.training.batchSize,
     })
     await logSamples(log, config.training.steps, folder, shown, config.size)
-    const judge = config.judge && (await judgePhase(context, config.judge))
+    const { judge: asked } = config
+    const judge = asked && (await withFastTeacher(() => judgePhase(context, asked)))
     const exported = config.exporter && (await exportPhase(context, pairs, seeds.heldOut, evaluation))
     const record = recordOf(context, { pairs, evaluation, history, shown, judge, exported, duplicates })
     await announced(onProgress, 'report', async () => {
