@@ -1,11 +1,41 @@
-import { hashJson, sha256Hex } from '@fx/core'
-import type { GeneratorConfig } from './config.js'
+import { FxError, hashJson, sha256Hex } from '@fx/core'
+import { type Checkpoint, openCheckpoint } from '@fx/weights'
+import { readStylegan2 } from './checkpoints.js'
+import type { GeneratorWeights } from './checkpoints-safetensors.js'
 import type { NamedWeights } from './weights.js'
 
-/** A generator in memory, as `readStylegan2` gives it. */
-export interface GeneratorSource {
-  config: GeneratorConfig
-  weights: NamedWeights
+/**
+ * Where a generator comes from: a path, an `http:`, `https:` or `file:` address (in Node; downloads are cached), a file's
+ * bytes, an open checkpoint, or a generator in memory.
+ */
+export type GeneratorSource = string | URL | Uint8Array | Checkpoint | GeneratorWeights
+
+const openLocation = async (location: string | URL): Promise<Checkpoint> => {
+  const node = await import('@fx/weights/node').catch(cause => {
+    throw new FxError(
+      'unsupported',
+      `stylegan2: only Node can open ${location}; elsewhere, give the bytes of the checkpoint`,
+      { cause },
+    )
+  })
+  return node.openCheckpoint(location)
+}
+
+/** @throws FxError those of `openCheckpoint` and `readStylegan2`; `unsupported` for a path outside of Node. */
+export const openGenerator = async (
+  source: GeneratorSource,
+  network: string | undefined,
+): Promise<GeneratorWeights> => {
+  if (typeof source === 'object' && 'weights' in source) return source
+  const read = async (checkpoint: Checkpoint) =>
+    (await readStylegan2(checkpoint, network === undefined ? {} : { network })).generator
+  if (typeof source === 'object' && 'tensors' in source) return read(source)
+  const opened = await (source instanceof Uint8Array ? openCheckpoint(source) : openLocation(source))
+  try {
+    return await read(opened)
+  } finally {
+    await opened.close()
+  }
 }
 
 /** SHA-256 over the names, shapes and values of all arrays, whatever file they came from and in whatever order. */

@@ -1,8 +1,10 @@
 import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import { writeFile } from 'node:fs/promises'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { prepareBackend } from '@fx/backend'
 import { sha256Hex } from '@fx/core'
+import { openCheckpoint } from '@fx/weights'
 import * as tf from '@tensorflow/tfjs-core'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { collect, describeAdapter } from '../../test/describe-adapter.js'
@@ -11,7 +13,14 @@ import { hashTinyPairs } from '../../test/hash-tiny-pairs.js'
 import { tinyConfig, tinyEdit, tinyEffect, tinyGenerator, tinyTeacher, tinyWeights } from '../../test/tiny-stylegan2.js'
 import { equalImages, type PairRequest, type TeacherAdapter } from '../index.js'
 import { recordShards } from '../shards.js'
-import { directionEdit, type Edit, type LatentEditor, toRgbImages } from '../stylegan2.js'
+import {
+  directionEdit,
+  type Edit,
+  encodeStylegan2,
+  type GeneratorSource,
+  type LatentEditor,
+  toRgbImages,
+} from '../stylegan2.js'
 
 const isFxError = (code: string, message: RegExp) =>
   expect.objectContaining({ code, message: expect.stringMatching(message) })
@@ -106,9 +115,11 @@ describe('the teacher', () => {
       return JSON.parse(stdout)
     }
     const [one, other] = [await run(1, 0, 1, 2, 3, 4), await run(4, 3, 1, 4, 2, 0)]
-    expect(Object.keys(one)).toHaveLength(10)
+    expect(Object.keys(one)).toHaveLength(15)
     expect(other).toEqual(one)
-    expect(one).toMatchObject(await hashTinyPairs('wasm', 3, [4, 0]))
+    for (const on of ['wasm', 'wasm with kernels'] as const) {
+      expect(one).toMatchObject(await hashTinyPairs(on, 3, [4, 0]))
+    }
   })
 
   test('recording goes on in the middle, byte for byte', async () => {
@@ -137,6 +148,27 @@ describe('the teacher', () => {
     expect(await filesIn(folder('broken'))).not.toEqual(await filesIn(folder('whole')))
     await record('broken', { batchSize: 4 })
     expect(await filesIn(folder('broken'))).toEqual(await filesIn(folder('whole')))
+  })
+
+  test('a generator may come from a file, an address, bytes, an open checkpoint or memory', async () => {
+    const memory = { config: tinyConfig, weights: tinyWeights() }
+    const bytes = encodeStylegan2({ generator: memory })
+    const path = folder('tiny.safetensors')
+    await writeFile(path, bytes)
+    const opened = await openCheckpoint(bytes)
+    const versions = new Set<string>()
+    for (const checkpoint of [memory, bytes, opened, path, pathToFileURL(path)]) {
+      const teacher = await tinyTeacher({ checkpoint })
+      versions.add(teacher.version)
+      await teacher.dispose?.()
+    }
+    expect(versions.size).toBe(1)
+    const refused = (checkpoint: GeneratorSource, network: string | undefined, code: string, message: RegExp) =>
+      expect(tinyTeacher({ checkpoint, ...(network && { network }) })).rejects.toEqual(isFxError(code, message))
+    await refused(bytes, 'G', 'not-found', /no generator 'G'; it has 'G_ema'/)
+    await refused(folder('none.pkl'), undefined, 'not-found', /none\.pkl/)
+    await refused(bytes.slice(0, -5), undefined, 'corrupt-file', /truncated/)
+    await refused({ config: tinyConfig, weights: new Map() }, undefined, 'not-found', /weights lack/)
   })
 
   test('faces that the filter refuses are drawn again; the pair tells which one it shows', async () => {

@@ -2,7 +2,7 @@ import { type EffectSpec, FxError, hashJson, integerIn, oneOf, type ParameterRan
 import * as tf from '@tensorflow/tfjs-core'
 import { validatePairRequest } from '../contract/request.js'
 import type { Licence, PairRequest, TeacherAdapter, TeacherPair } from '../contract/types.js'
-import { type GeneratorSource, hashWeights } from './adapter-checkpoint.js'
+import { type GeneratorSource, hashWeights, openGenerator } from './adapter-checkpoint.js'
 import { type Candidate, createPairMaker } from './adapter-pairs.js'
 import { type AlignmentOptions, resolveAlignment } from './alignment.js'
 import { downscale } from './downscale.js'
@@ -14,6 +14,8 @@ const REVISION = 1
 
 export interface Stylegan2TeacherOptions {
   checkpoint: GeneratorSource
+  /** Which generator of a checkpoint that holds several, as for `readStylegan2`. */
+  network?: string
   /** The edits that effects resolve to by id. */
   edits?: readonly Edit[]
   /** Makes an edit for any other effect, for instance from its prompt. */
@@ -42,16 +44,16 @@ export interface Stylegan2TeacherOptions {
  * A seed gives one pair. Its face is drawn from the seed; when the edit, at the ends of the effect's strength range,
  * moves or changes too much of it (`alignment`), the next face of that seed is drawn. So a seed shows one face at every
  * strength, and a pair depends on nothing but the seed: not on the other seeds, the batch, the process. On another
- * backend roundings differ.
+ * backend, or with other kernels, roundings differ.
  *
  * Any size up to the generator's resolution is made, smaller ones by box downscaling. Each pair's provenance tells the
- * hash of the weights, the edit, psi, the attempt and the alignment scores.
+ * SHA-256 of the generator's arrays (whatever file held them), the edit, psi, the attempt and the alignment scores.
  *
  * Needs a tfjs backend: call `prepareBackend()` of `@fx/backend` first. The teacher holds the weights as tensors until
  * `dispose()`.
  *
  * @throws FxError `backend-unavailable` without a backend; `invalid-argument`, `shape-mismatch`, `not-found` for options,
- *   weights or edits that do not fit together; from `pairs`: `unknown-effect`, `invalid-argument`, `aborted`, and
+ *   weights or edits that do not fit together, and what `openCheckpoint` and `readStylegan2` throw; from `pairs`: `unknown-effect`, `invalid-argument`, `aborted`, and
  *   `not-found` when none of a seed's faces passes the alignment filter.
  */
 export const stylegan2Teacher = async (options: Stylegan2TeacherOptions): Promise<TeacherAdapter> => {
@@ -69,7 +71,7 @@ export const stylegan2Teacher = async (options: Stylegan2TeacherOptions): Promis
     )
   }
 
-  const { config, weights } = options.checkpoint
+  const { config, weights } = await openGenerator(options.checkpoint, options.network)
   const weightsHash = hashWeights(weights)
   const generator = stylegan2Generator({ config, weights })
   const maker = createPairMaker({ generator, truncation, noise, label: options.label, alignment, attempts, batchSize })
