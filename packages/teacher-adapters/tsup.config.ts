@@ -1,5 +1,12 @@
 import { library } from '../../tsup.base.js'
 
 export default library({
-  entry: ['src/index.ts', 'src/portraits.ts', 'src/recorded.ts', 'src/shards.ts', 'src/stylegan2.ts'],
+  entry: [
+    'src/index.ts',
+    'src/portraits.ts',
+    'src/recorded.ts',
+    'src/shards.ts',
+    'src/stylegan2.ts',
+    'src/stylegan2-training.ts',
+  ],
 })

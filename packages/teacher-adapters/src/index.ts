@@ -12,6 +12,7 @@ export {
   throwIfAborted,
   validatePairRequest,
 } from './contract/request.js'
+export type { TeacherTraining, TrainingEvent, TrainingRunOptions } from './contract/training.js'
 export type {
   Licence,
   PairRequest,

@@ -3,8 +3,12 @@ import type { Discriminator } from '../discriminator.js'
 import type { Generator } from '../generator.js'
 
 /**
- * How a penalty on gradients is differentiated: `'exact'` by gradients of gradients (call `installSecondOrderGradients` of
- * `@fx/backend/training` first), `'finite-difference'` by two first-order passes, at half the memory.
+ * How a penalty on gradients is differentiated. `'exact'`: by gradients of gradients (call `installSecondOrderGradients` of
+ * `@fx/backend/training` first). `'finite-difference'`: by two first-order passes, at half the memory.
+ *
+ * Both give the same value, and the same gradient for a smooth network. Behind leaky ReLUs the difference also counts the
+ * units that switch between its two points; the exact form, to which a kink has no curvature, leaves them out. Along the
+ * exact gradient the two then agree, across it they need not.
  */
 export type PenaltyForm = 'exact' | 'finite-difference'
 
@@ -15,15 +19,15 @@ export interface Penalty {
 }
 
 /**
- * Differences are taken over this distance, relative to the length of the point they start from: large enough for
- * float32, small enough for a network whose slope changes.
+ * The distance over which differences are taken, over the length of the point they start from. Each unit that switches
+ * on the way adds its whole jump over this distance: over short distances few units make much noise.
  */
-const DISTANCE = 2e-3
+const DISTANCE = 0.1
 
-/** A factor that brings `direction` to the length `DISTANCE * length(point)`, per batch. */
-const stepAlong = (point: tf.Tensor, direction: tf.Tensor): tf.Scalar =>
+/** A factor that brings `direction` to the length `distance * length(point)`, per batch. */
+const stepAlong = (point: tf.Tensor, direction: tf.Tensor, distance: number): tf.Scalar =>
   tf.mul(
-    DISTANCE,
+    distance,
     tf.div(tf.sqrt(tf.sum(tf.square(point))), tf.sqrt(tf.add(tf.sum(tf.square(direction)), 1e-20))),
   ) as tf.Scalar
 
@@ -36,15 +40,23 @@ const stepAlong = (point: tf.Tensor, direction: tf.Tensor): tf.Scalar =>
  *
  * Source: Mescheder et al., "Which training methods for GANs do actually converge?", ICML 2018, section 4.1.
  *
- * @param images real images `[N, R, R, C]`, augmented as the discriminator sees them.
+ * @param discriminator anything with logits: the network, or the network behind an augmentation.
+ * @param images real images `[N, R, R, C]`.
  */
 export const r1Penalty = (
-  discriminator: Discriminator,
+  discriminator: Pick<Discriminator, 'logits'>,
   variables: tf.Variable[],
   images: tf.Tensor4D,
-  { gamma, form, labels }: { gamma: number; form: PenaltyForm; labels?: tf.Tensor2D | undefined },
+  options: {
+    gamma: number
+    form: PenaltyForm
+    labels?: tf.Tensor2D | undefined
+    /** Of the finite difference, over the length of `images`. Default 0.1; smooth networks bear less. */
+    distance?: number
+  },
 ): Penalty =>
   tf.tidy(() => {
+    const { gamma, form, labels, distance = DISTANCE } = options
     const count = images.shape[0]
     const logits = (x: tf.Tensor4D): tf.Scalar => tf.sum(discriminator.logits(x, labels))
     const slopeAt = tf.grad(x => logits(x as tf.Tensor4D))
@@ -53,7 +65,7 @@ export const r1Penalty = (
     }
     const slope = slopeAt(images)
     const value = tf.mul<tf.Scalar>(tf.sum(tf.square(slope)), gamma / 2 / count)
-    const h = stepAlong(images, slope)
+    const h = stepAlong(images, slope, distance)
     const along = tf.mul<tf.Tensor4D>(slope, h)
     const { grads, value: difference } = tf.variableGrads(
       () =>
@@ -78,7 +90,7 @@ export const r1Penalty = (
  * @returns also the new moving average; the penalty is measured against it, as in the official code.
  */
 export const pathLengthPenalty = (
-  generator: Generator,
+  generator: Pick<Generator, 'synthesis'>,
   variables: tf.Variable[],
   wPlus: () => tf.Tensor3D,
   options: {
@@ -88,10 +100,12 @@ export const pathLengthPenalty = (
     noise: tf.Tensor4D
     meanLength: tf.Scalar
     decay?: number
+    /** Of the finite difference, over the length of W+. Default 0.1. */
+    distance?: number
     synthesisNoise?: Parameters<Generator['synthesis']>[1]
   },
 ): Penalty & { meanLength: tf.Scalar } => {
-  const { weight, form, noise, meanLength, decay = 0.01, synthesisNoise = {} } = options
+  const { weight, form, noise, meanLength, decay = 0.01, distance = DISTANCE, synthesisNoise = {} } = options
   let mean!: tf.Scalar
   const penalty = tf.tidy(() => {
     const direction = tf.div<tf.Tensor4D>(noise, Math.sqrt(noise.shape[1] * noise.shape[2]))
@@ -117,7 +131,7 @@ export const pathLengthPenalty = (
     const share = tf.sub<tf.Tensor1D>(excess, tf.mul(tf.mean(excess), decay))
     const perImage = tf.mul<tf.Tensor1D>(tf.div(share, tf.maximum(lengths, 1e-12)), (2 * weight) / count / rows)
     const u = tf.mul<tf.Tensor3D>(slope, tf.reshape(perImage, [count, 1, 1]))
-    const h = stepAlong(w, u)
+    const h = stepAlong(w, u, distance)
     const offset = tf.mul<tf.Tensor3D>(u, h)
     const { grads, value } = tf.variableGrads(() => {
       const at = wPlus()

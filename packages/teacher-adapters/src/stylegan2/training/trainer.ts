@@ -8,81 +8,15 @@ import {
 } from '@fx/backend/training'
 import { FxError, seededRandom } from '@fx/core'
 import * as tf from '@tensorflow/tfjs-core'
-import type { RgbImage } from '../../contract/types.js'
-import type { DiscriminatorConfig, GeneratorConfig } from '../config.js'
 import { type Discriminator, randomDiscriminatorWeights, stylegan2Discriminator } from '../discriminator.js'
-import { type Generator, randomGeneratorWeights, stylegan2Generator } from '../generator.js'
-import type { NamedWeight, NamedWeights } from '../weights.js'
+import { randomGeneratorWeights, stylegan2Generator } from '../generator.js'
+import { type NamedWeight, type NamedWeights, selectWeights } from '../weights.js'
+import { type AdaptiveAugmentation, adaptAugmentation, augmentImages } from './augment.js'
+import { toLabels, toTensor } from './batch.js'
+import { type InitialWeights, startFrom } from './initial.js'
 import { discriminatorLoss, generatorLoss } from './losses.js'
-import { type Penalty, type PenaltyForm, pathLengthPenalty, r1Penalty } from './regularisers.js'
-
-export interface TrainerOptions {
-  generator: GeneratorConfig
-  discriminator: DiscriminatorConfig
-  seed: number
-  batchSize: number
-  /** Of both networks, before the correction for lazy regularisation. */
-  learningRate: number
-  /** R1 on every `every`th step, weighted as if on each; `gamma` 0 for none. */
-  r1: { gamma: number; every: number; form: PenaltyForm }
-  /** Path length on every `every`th step on `batchSize / shrink` images; `weight` 0 for none. */
-  pathLength: { weight: number; every: number; shrink: number; form: PenaltyForm }
-  /** Probability of style mixing. */
-  mixing: number
-  /** Images after which the averaged generator has forgotten half. */
-  emaHalfLife: number
-}
-
-/** Figures of one step. */
-export interface TrainerFigures {
-  generatorLoss: number
-  discriminatorLoss: number
-  /** Mean logits of real and generated images: above zero the discriminator takes them for real. */
-  realScore: number
-  fakeScore: number
-  r1?: number
-  pathLength?: number
-}
-
-/** What a trainer needs to go on: plain JSON and arrays. */
-export interface SavedTrainer {
-  state: { step: number; meanPathLength: number; optimizerSteps: Record<string, number> }
-  tensors: Map<string, NamedWeight>
-}
-
-/** A generator and a discriminator in training. It owns all its tensors. */
-export interface Trainer {
-  readonly generator: Generator
-  readonly discriminator: Discriminator
-  /** Steps done. */
-  readonly step: number
-  /**
-   * One step on `batchSize` real images: generator, path length, discriminator, R1, average.
-   *
-   * @throws FxError `not-finite` when a loss is; `shape-mismatch` for images of another size.
-   */
-  train(real: readonly RgbImage[]): Promise<TrainerFigures>
-  /** Runs `work` with the averaged weights in the generator. */
-  withAverage<T>(work: (generator: Generator) => Promise<T>): Promise<T>
-  save(): Promise<SavedTrainer>
-  dispose(): void
-}
-
-/** `x / 127.5 - 1` of 8-bit images: `[N, H, W, 3]` in [-1, 1]. */
-export const toTensor = (images: readonly RgbImage[], resolution: number): tf.Tensor4D => {
-  const size = resolution * resolution * 3
-  const values = new Float32Array(images.length * size)
-  images.forEach(({ width, height, data }, image) => {
-    if (width !== resolution || height !== resolution) {
-      throw new FxError(
-        'shape-mismatch',
-        `A training image is ${width} x ${height}; the network makes ${resolution} x ${resolution}`,
-      )
-    }
-    for (let i = 0; i < size; i++) values[image * size + i] = data[i]! / 127.5 - 1
-  })
-  return tf.tensor4d(values, [images.length, resolution, resolution, 3])
-}
+import { type Penalty, pathLengthPenalty, r1Penalty } from './regularisers.js'
+import type { SavedTrainer, Trainer, TrainerFigures, TrainerOptions } from './trainer-types.js'
 
 const trainableOf = (parameters: ReadonlyMap<string, tf.Tensor>): tf.Variable[] =>
   [...parameters.values()].filter(value => (value as tf.Variable).trainable) as tf.Variable[]
@@ -90,12 +24,14 @@ const trainableOf = (parameters: ReadonlyMap<string, tf.Tensor>): tf.Variable[] 
 const withPrefix = (weights: NamedWeights, prefix: string): [string, NamedWeight][] =>
   [...weights].map(([name, weight]) => [`${prefix}${name}`, weight])
 
-const withoutPrefix = (tensors: NamedWeights, prefix: string): Map<string, NamedWeight> =>
-  new Map(
-    [...tensors]
-      .filter(([name]) => name.startsWith(prefix))
-      .map(([name, weight]) => [name.slice(prefix.length), weight]),
-  )
+const startOf = (
+  network: 'generator' | 'discriminator',
+  drawn: Map<string, NamedWeight>,
+  initial: InitialWeights | undefined,
+): Map<string, NamedWeight> => {
+  const given = initial?.[network]
+  return given ? startFrom(network, drawn, given) : drawn
+}
 
 /** Adam with beta1 0 and the correction for penalties that come every `every`th step only (StyleGAN2, section 3.1). */
 const lazyAdam = (every: number | false): { optimizer: Optimizer; share: number } => {
@@ -107,40 +43,73 @@ const lazyAdam = (every: number | false): { optimizer: Optimizer; share: number 
  * Training of a StyleGAN2, step by step. Everything random is drawn from streams named by seed and step, so that a trainer
  * made from `save()` goes on as if it had never stopped.
  *
+ * @param initial weights to begin with, for transfer learning or to grow a network; see `startFrom`.
+ *
  * Source: Karras et al., "Analyzing and improving the image quality of StyleGAN", CVPR 2020, section 3 and appendix B.
  */
-export const createTrainer = (options: TrainerOptions, saved?: SavedTrainer): Trainer => {
+export const createTrainer = (options: TrainerOptions, saved?: SavedTrainer, initial?: InitialWeights): Trainer => {
   const { seed, batchSize, r1, pathLength, mixing } = options
+  const augment = options.augment ?? false
   const { resolution } = options.generator
-  const generator = stylegan2Generator({
-    config: options.generator,
-    weights: saved ? withoutPrefix(saved.tensors, 'G.') : randomGeneratorWeights(options.generator, seed),
-    trainable: true,
-  })
-  const discriminator = stylegan2Discriminator({
-    config: options.discriminator,
-    weights: saved ? withoutPrefix(saved.tensors, 'D.') : randomDiscriminatorWeights(options.discriminator, seed),
-    trainable: true,
-  })
-  const variables = { G: trainableOf(generator.parameters), D: trainableOf(discriminator.parameters) }
-  const optimizers = {
-    G: lazyAdam(pathLength.weight > 0 && pathLength.every),
-    D: lazyAdam(r1.gamma > 0 && r1.every),
+  const cDim = options.generator.cDim ?? 0
+  const owned: { dispose(): void }[] = []
+  const own = <T extends { dispose(): void }>(made: T): T => {
+    owned.push(made)
+    return made
   }
-  const average = exponentialMovingAverage(0.5 ** (batchSize / options.emaHalfLife))
+  const dispose = (): void => {
+    for (const made of owned.splice(0)) made.dispose()
+  }
 
-  const savedState = (key: string): SavedOptimizerState | undefined =>
-    saved && {
-      step: saved.state.optimizerSteps[key] ?? 0,
-      slots: Object.fromEntries([...withoutPrefix(saved.tensors, `${key}/`)].map(([name, { data }]) => [name, data])),
+  const makeAll = () => {
+    const generator = own(
+      stylegan2Generator({
+        config: options.generator,
+        weights: saved
+          ? selectWeights(saved.tensors, 'G.')
+          : startOf('generator', randomGeneratorWeights(options.generator, seed), initial),
+        trainable: true,
+      }),
+    )
+    const discriminator = own(
+      stylegan2Discriminator({
+        config: options.discriminator,
+        weights: saved
+          ? selectWeights(saved.tensors, 'D.')
+          : startOf('discriminator', randomDiscriminatorWeights(options.discriminator, seed), initial),
+        trainable: true,
+      }),
+    )
+    const variables = { G: trainableOf(generator.parameters), D: trainableOf(discriminator.parameters) }
+    const optimizers = {
+      G: lazyAdam(pathLength.weight > 0 && pathLength.every),
+      D: lazyAdam(r1.gamma > 0 && r1.every),
     }
-  const states: { G: OptimizerState; D: OptimizerState; average: MovingAverageState } = {
-    G: optimizers.G.optimizer.init(variables.G, savedState('G')),
-    D: optimizers.D.optimizer.init(variables.D, savedState('D')),
-    average: average.init(variables.G, savedState('average')),
+    const average = exponentialMovingAverage(0.5 ** (batchSize / options.emaHalfLife))
+    const savedState = (key: string): SavedOptimizerState | undefined =>
+      saved && {
+        step: saved.state.optimizerSteps[key] ?? 0,
+        slots: Object.fromEntries([...selectWeights(saved.tensors, `${key}/`)].map(([name, { data }]) => [name, data])),
+      }
+    const states: { G: OptimizerState; D: OptimizerState; average: MovingAverageState } = {
+      G: own(optimizers.G.optimizer.init(variables.G, savedState('G'))),
+      D: own(optimizers.D.optimizer.init(variables.D, savedState('D'))),
+      average: own(average.init(variables.G, savedState('average'))),
+    }
+    return { generator, discriminator, variables, optimizers, average, states }
   }
+  let made: ReturnType<typeof makeAll>
+  try {
+    made = makeAll()
+  } catch (error) {
+    dispose()
+    throw error
+  }
+  const { generator, discriminator, variables, optimizers, average, states } = made
   let step = saved?.state.step ?? 0
   let meanPathLength = saved?.state.meanPathLength ?? 0
+  let adaptive: AdaptiveAugmentation = saved?.state.augmentation ?? { p: 0, signs: 0, steps: 0 }
+  const augmentationP = (): number => (!augment ? 0 : augment.p === 'adaptive' ? adaptive.p : augment.p)
 
   const normals = (count: number, length: number, ...path: (string | number)[]): tf.Tensor2D => {
     const random = seededRandom(seed, ...path)
@@ -152,15 +121,24 @@ export const createTrainer = (options: TrainerOptions, saved?: SavedTrainer): Tr
   const latents = (phase: string, count: number): tf.Tensor2D => normals(count, generator.config.zDim, 'z', phase, step)
 
   /** W+ of new latents, some of them of two faces: coarse layers of one, fine layers of the other. */
-  const mixedW = (phase: string, count: number): tf.Tensor3D => {
-    const first = generator.broadcast(generator.mapping(latents(phase, count)))
+  const mixedW = (phase: string, count: number, labels?: tf.Tensor2D): tf.Tensor3D => {
+    const wOf = (name: string) => generator.broadcast(generator.mapping(latents(name, count), labels))
+    const first = wOf(phase)
     const random = seededRandom(seed, 'mixing', phase, step)
     if (random.uniform() >= mixing) return first
-    const crossover = 1 + random.integer(generator.numWs - 1)
-    return generator.mix(first, generator.broadcast(generator.mapping(latents(`${phase} mixed`, count))), crossover)
+    return generator.mix(first, wOf(`${phase} mixed`), 1 + random.integer(generator.numWs - 1))
   }
-  const synthesised = (phase: string): tf.Tensor4D =>
-    generator.synthesis(mixedW(phase, batchSize), { noise: { seed: `${seed} ${phase} ${step}` } })
+  const synthesised = (phase: string, labels?: tf.Tensor2D): tf.Tensor4D =>
+    generator.synthesis(mixedW(phase, batchSize, labels), { noise: { seed: `${seed} ${phase} ${step}` } })
+
+  /** The discriminator behind the augmentation; a phase's augmentation is the same each time it is asked. */
+  const judge = (phase: string): Pick<Discriminator, 'logits'> => ({
+    logits(images, labels) {
+      if (!augment || augmentationP() === 0) return discriminator.logits(images, labels)
+      const draw = { policy: augment.policy, p: augmentationP(), path: [seed, 'augment', phase, step] }
+      return discriminator.logits(augmentImages(images, draw), labels)
+    },
+  })
 
   const finite = (value: number, what: string): number => {
     if (Number.isFinite(value)) return value
@@ -185,29 +163,28 @@ export const createTrainer = (options: TrainerOptions, saved?: SavedTrainer): Tr
     }
   }
 
-  const generatorStep = async (): Promise<number> => {
+  const generatorStep = async (labels?: tf.Tensor2D): Promise<number> => {
     const computed = tf.tidy(() =>
-      tf.variableGrads(() => generatorLoss(discriminator.logits(synthesised('G'))), variables.G),
+      tf.variableGrads(() => generatorLoss(judge('G').logits(synthesised('G', labels), labels)), variables.G),
     )
-    const w = tf.tidy(() => generator.mapping(latents('G', batchSize)))
+    const w = tf.tidy(() => generator.mapping(latents('G', batchSize), labels))
     generator.updateAverage(w)
     w.dispose()
     return apply('G', computed, 'generator loss')
   }
 
-  const pathLengthStep = async (): Promise<number> => {
+  const pathLengthStep = async (labels?: tf.Tensor2D): Promise<number> => {
     const count = Math.max(1, Math.floor(batchSize / pathLength.shrink))
-    const noise = tf.reshape(normals(count, resolution * resolution * 3, 'path length', step), [
-      count,
-      resolution,
-      resolution,
-      3,
-    ]) as tf.Tensor4D
+    const given = labels && tf.slice(labels, 0, count)
+    const shape: [number, number, number, number] = [count, resolution, resolution, 3]
+    const noise = tf.tidy(
+      () => tf.reshape(normals(count, resolution * resolution * 3, 'path length', step), shape) as tf.Tensor4D,
+    )
     const meanLength = tf.scalar(meanPathLength)
     const { meanLength: moved, ...penalty } = pathLengthPenalty(
       generator,
       variables.G,
-      () => mixedW('path length', count),
+      () => mixedW('path length', count, given),
       {
         weight: pathLength.weight * pathLength.every,
         form: pathLength.form,
@@ -217,29 +194,38 @@ export const createTrainer = (options: TrainerOptions, saved?: SavedTrainer): Tr
       },
     )
     meanPathLength = (await moved.data())[0]!
-    tf.dispose([noise, meanLength, moved])
+    tf.dispose([noise, meanLength, moved, given ?? []])
     return (await apply('G', penalty, 'path length penalty')) / pathLength.every
   }
 
-  const discriminatorStep = async (real: tf.Tensor4D): Promise<[loss: number, real: number, fake: number]> => {
+  const discriminatorStep = async (real: tf.Tensor4D, labels?: tf.Tensor2D) => {
     let scores!: tf.Tensor1D
     const computed = tf.tidy(() => {
-      const fake = synthesised('D')
+      const fake = synthesised('D', labels)
       return tf.variableGrads(() => {
-        const realLogits = discriminator.logits(real)
-        const fakeLogits = discriminator.logits(fake)
-        scores = tf.keep(tf.stack([tf.mean(realLogits), tf.mean(fakeLogits)]) as tf.Tensor1D)
+        const realLogits = judge('real').logits(real, labels)
+        const fakeLogits = judge('D').logits(fake, labels)
+        scores = tf.keep(
+          tf.stack([tf.mean(realLogits), tf.mean(fakeLogits), tf.mean(tf.sign(realLogits))]) as tf.Tensor1D,
+        )
         return discriminatorLoss(realLogits, fakeLogits)
       }, variables.D)
     })
-    const [realScore, fakeScore] = await scores.data()
+    const [realScore, fakeScore, realSign] = await scores.data()
     scores.dispose()
-    return [await apply('D', computed, 'discriminator loss'), realScore!, fakeScore!]
+    const discriminatorLossValue = await apply('D', computed, 'discriminator loss')
+    return {
+      discriminatorLoss: discriminatorLossValue,
+      realScore: realScore!,
+      fakeScore: fakeScore!,
+      realSign: realSign!,
+    }
   }
 
-  const r1Step = async (real: tf.Tensor4D): Promise<number> => {
-    const penalty = r1Penalty(discriminator, variables.D, real, { gamma: r1.gamma * r1.every, form: r1.form })
-    return (await apply('D', penalty, 'R1 penalty')) / r1.every
+  const r1Step = async (real: tf.Tensor4D, labels?: tf.Tensor2D): Promise<number> => {
+    const { form, every } = r1
+    const penalty = r1Penalty(judge('real'), variables.D, real, { gamma: r1.gamma * every, form, labels })
+    return (await apply('D', penalty, 'R1 penalty')) / every
   }
 
   return {
@@ -250,22 +236,39 @@ export const createTrainer = (options: TrainerOptions, saved?: SavedTrainer): Tr
     },
     async train(images) {
       const real = toTensor(images, resolution)
+      let labels: tf.Tensor2D | undefined
+      let last = performance.now()
+      const lap = (): number => {
+        const before = last
+        last = performance.now()
+        return (last - before) / 1000
+      }
       try {
-        const figures: TrainerFigures = {
-          generatorLoss: await generatorStep(),
-          discriminatorLoss: 0,
-          realScore: 0,
-          fakeScore: 0,
+        labels = toLabels(images, cDim)
+        const generatorLossValue = await generatorStep(labels)
+        const figures: Partial<TrainerFigures> = { generatorLoss: generatorLossValue, generatorSeconds: lap() }
+        if (pathLength.weight > 0 && step % pathLength.every === 0) {
+          figures.pathLength = await pathLengthStep(labels)
+          figures.pathLengthSeconds = lap()
         }
-        if (pathLength.weight > 0 && step % pathLength.every === 0) figures.pathLength = await pathLengthStep()
-        const [loss, realScore, fakeScore] = await discriminatorStep(real)
-        Object.assign(figures, { discriminatorLoss: loss, realScore, fakeScore })
-        if (r1.gamma > 0 && step % r1.every === 0) figures.r1 = await r1Step(real)
+        Object.assign(figures, await discriminatorStep(real, labels))
+        figures.discriminatorSeconds = lap()
+        if (r1.gamma > 0 && step % r1.every === 0) {
+          figures.r1 = await r1Step(real, labels)
+          figures.r1Seconds = lap()
+        }
         average.update(states.average)
+        figures.averageSeconds = lap()
+        if (augment) {
+          figures.augmentation = augmentationP()
+          if (augment.p === 'adaptive') {
+            adaptive = adaptAugmentation(adaptive, figures.realSign!, { ...augment, batchSize })
+          }
+        }
         step++
-        return figures
+        return figures as TrainerFigures
       } finally {
-        real.dispose()
+        tf.dispose([real, labels ?? []])
       }
     },
     async withAverage(work) {
@@ -287,10 +290,8 @@ export const createTrainer = (options: TrainerOptions, saved?: SavedTrainer): Tr
         optimizerSteps[key] = steps
         for (const [name, data] of Object.entries(slots)) tensors.set(`${key}/${name}`, { shape: [data.length], data })
       }
-      return { state: { step, meanPathLength, optimizerSteps }, tensors }
+      return { state: { step, meanPathLength, optimizerSteps, augmentation: adaptive }, tensors }
     },
-    dispose() {
-      for (const owner of [generator, discriminator, ...Object.values(states)]) owner.dispose()
-    },
+    dispose,
   }
 }

@@ -1,0 +1,43 @@
+export {
+  type AdaptiveAugmentation,
+  type AdaptiveOptions,
+  type AugmentationDraw,
+  type AugmentationTransform,
+  adaptAugmentation,
+  augmentationTransforms,
+  augmentImages,
+} from './stylegan2/training/augment.js'
+export type { Stylegan2TrainingConfig } from './stylegan2/training/config.js'
+export {
+  collectStatistics,
+  type FeatureExtractor,
+  type FeatureStatistics,
+  frechetDistance,
+  type StatisticsCollector,
+  thumbnail8x8,
+} from './stylegan2/training/frechet.js'
+export type { ImageSource } from './stylegan2/training/image-source.js'
+export {
+  imageFolder,
+  type ShardImagesOptions,
+  shardImages,
+  type TeacherImagesOptions,
+  teacherImages,
+} from './stylegan2/training/image-sources.js'
+export { discriminatorLoss, generatorLoss } from './stylegan2/training/losses.js'
+export { type Penalty, type PenaltyForm, pathLengthPenalty, r1Penalty } from './stylegan2/training/regularisers.js'
+export { readSnapshot, type Snapshot, writeSnapshot } from './stylegan2/training/snapshot.js'
+export {
+  defineStylegan2Training,
+  type Stylegan2TrainingResult,
+  trainStylegan2,
+} from './stylegan2/training/train.js'
+export { createTrainer } from './stylegan2/training/trainer.js'
+export type {
+  AugmentationOptions,
+  SavedTrainer,
+  Trainer,
+  TrainerFigures,
+  TrainerOptions,
+  TrainingImage,
+} from './stylegan2/training/trainer-types.js'

@@ -1,0 +1,48 @@
+import type { FileHandle } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
+import { expect, test, vi } from 'vitest'
+import { tinyTraining } from '../../../test/discs.js'
+import { filesIn, temporaryFolder } from '../../../test/folder.js'
+import { trainStylegan2 } from '../../stylegan2-training.js'
+
+const disk = vi.hoisted(() => ({ left: Number.POSITIVE_INFINITY }))
+
+// A disk with so many bytes left: the write that does not fit fails half-way, as a real one does.
+vi.mock('node:fs/promises', async original => {
+  const real = await original<typeof import('node:fs/promises')>()
+  const open = async (...args: Parameters<typeof real.open>): Promise<FileHandle> => {
+    const file = await real.open(...args)
+    const write = file.writeFile.bind(file)
+    file.writeFile = async data => {
+      const bytes = typeof data === 'string' ? Buffer.from(data) : (data as Uint8Array)
+      await write(bytes.subarray(0, Math.min(bytes.length, disk.left)))
+      disk.left -= bytes.length
+      if (disk.left < 0) throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
+    }
+    return file
+  }
+  return { ...real, default: real, open }
+})
+
+const at = temporaryFolder()
+
+test('a full disk is told as such, the snapshot stays, and the training goes on once there is room', async () => {
+  const train = (name: string, totalImages: number) =>
+    trainStylegan2(tinyTraining(at(name), 'wasm', { totalImages, frechet: false, pathLength: false }))
+  await train('whole', 16)
+  await train('run', 8)
+  const snapshot = await readFile(at('run', 'snapshot.safetensors'))
+  for (const left of [0, 20_000]) {
+    disk.left = left
+    await expect(train('run', 16)).rejects.toMatchObject({
+      code: 'write-failed',
+      message: expect.stringMatching(/: the disk is full$/),
+    })
+    expect(await readFile(at('run', 'snapshot.safetensors'))).toEqual(snapshot)
+    expect(Object.keys(await filesIn(at('run'))).filter(name => name.endsWith('.tmp'))).toEqual([])
+  }
+  disk.left = Number.POSITIVE_INFINITY
+  await train('run', 16)
+  const network = 'network-00000.016.safetensors'
+  expect(await readFile(at('run', network))).toEqual(await readFile(at('whole', network)))
+})
