@@ -1,5 +1,5 @@
 export { type Stylegan2TeacherOptions, stylegan2Teacher } from './stylegan2/adapter.js'
-export type { GeneratorSource } from './stylegan2/adapter-checkpoint.js'
+export type { EditSource, GeneratorSource } from './stylegan2/adapter-checkpoint.js'
 export {
   type AlignmentOptions,
   type AlignmentScores,

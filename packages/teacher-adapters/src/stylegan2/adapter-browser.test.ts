@@ -16,4 +16,7 @@ test('where there is no file system, bytes are taken and a path is refused', asy
     code: 'unsupported',
     message: expect.stringMatching(/only Node can open faces.safetensors.*bytes/),
   })
+  await expect(tinyTeacher({ edits: new URL('file:///edits.safetensors') })).rejects.toMatchObject({
+    code: 'unsupported',
+  })
 })

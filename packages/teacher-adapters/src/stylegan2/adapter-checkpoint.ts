@@ -2,6 +2,8 @@ import { FxError, hashJson, sha256Hex } from '@fx/core'
 import { type Checkpoint, openCheckpoint } from '@fx/weights'
 import { readStylegan2 } from './checkpoints.js'
 import type { GeneratorWeights } from './checkpoints-safetensors.js'
+import type { Edit } from './edits/edit.js'
+import { parseEdits } from './edits/file.js'
 import type { NamedWeights } from './weights.js'
 
 /**
@@ -14,7 +16,7 @@ const openLocation = async (location: string | URL): Promise<Checkpoint> => {
   const node = await import('@fx/weights/node').catch(cause => {
     throw new FxError(
       'unsupported',
-      `stylegan2: only Node can open ${location}; elsewhere, give the bytes of the checkpoint`,
+      `stylegan2: only Node can open ${location}; elsewhere, give the bytes of the file`,
       { cause },
     )
   })
@@ -33,6 +35,21 @@ export const openGenerator = async (
   const opened = await (source instanceof Uint8Array ? openCheckpoint(source) : openLocation(source))
   try {
     return await read(opened)
+  } finally {
+    await opened.close()
+  }
+}
+
+/** Edits in memory, or a file that `encodeEdits` made: its path, address or bytes. */
+export type EditSource = readonly Edit[] | string | URL | Uint8Array
+
+/** @throws FxError those of `openCheckpoint` and `parseEdits`; `unsupported` for a path outside of Node. */
+export const openEdits = async (source: EditSource): Promise<readonly Edit[]> => {
+  if (source instanceof Uint8Array) return parseEdits(source)
+  if (typeof source !== 'string' && !(source instanceof URL)) return source
+  const opened = await openLocation(source)
+  try {
+    return await parseEdits(opened)
   } finally {
     await opened.close()
   }

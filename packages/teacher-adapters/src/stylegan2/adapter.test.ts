@@ -16,6 +16,7 @@ import { recordShards } from '../shards.js'
 import {
   directionEdit,
   type Edit,
+  encodeEdits,
   encodeStylegan2,
   type GeneratorSource,
   type LatentEditor,
@@ -159,6 +160,14 @@ describe('the teacher', () => {
     const versions = new Set<string>()
     for (const checkpoint of [memory, bytes, opened, path, pathToFileURL(path)]) {
       const teacher = await tinyTeacher({ checkpoint })
+      versions.add(teacher.version)
+      await teacher.dispose?.()
+    }
+    const stored = encodeEdits([tinyEdit])
+    await writeFile(folder('edits.safetensors'), stored)
+    for (const edits of [stored, folder('edits.safetensors'), pathToFileURL(folder('edits.safetensors'))]) {
+      const teacher = await tinyTeacher({ edits })
+      expect(teacher.capabilities.effects).toEqual(['colour'])
       versions.add(teacher.version)
       await teacher.dispose?.()
     }

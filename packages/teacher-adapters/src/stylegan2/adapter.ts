@@ -2,7 +2,7 @@ import { type EffectSpec, FxError, hashJson, integerIn, oneOf, type ParameterRan
 import * as tf from '@tensorflow/tfjs-core'
 import { validatePairRequest } from '../contract/request.js'
 import type { Licence, PairRequest, TeacherAdapter, TeacherPair } from '../contract/types.js'
-import { type GeneratorSource, hashWeights, openGenerator } from './adapter-checkpoint.js'
+import { type EditSource, type GeneratorSource, hashWeights, openEdits, openGenerator } from './adapter-checkpoint.js'
 import { type Candidate, createPairMaker } from './adapter-pairs.js'
 import { type AlignmentOptions, resolveAlignment } from './alignment.js'
 import { downscale } from './downscale.js'
@@ -17,7 +17,7 @@ export interface Stylegan2TeacherOptions {
   /** Which generator of a checkpoint that holds several, as for `readStylegan2`. */
   network?: string
   /** The edits that effects resolve to by id. */
-  edits?: readonly Edit[]
+  edits?: EditSource
   /** Makes an edit for any other effect, for instance from its prompt. */
   editor?: LatentEditor
   /** Default psi 0.7 on all rows: fewer odd faces, less variety. */
@@ -57,13 +57,12 @@ export interface Stylegan2TeacherOptions {
  *   `not-found` when none of a seed's faces passes the alignment filter.
  */
 export const stylegan2Teacher = async (options: Stylegan2TeacherOptions): Promise<TeacherAdapter> => {
-  const { edits = [], editor, licence = { id: 'NOASSERTION' }, id = 'stylegan2' } = options
+  const { editor, licence = { id: 'NOASSERTION' }, id = 'stylegan2' } = options
   const attempts = integerIn('stylegan2: attempts', options.attempts ?? 20, 1, 10_000)
   const batchSize = integerIn('stylegan2: batchSize', options.batchSize ?? 1, 1, 1024)
   const noise = oneOf('stylegan2: noise', options.noise ?? 'const', ['const', 'none', 'random'])
   const alignment = options.alignment !== false && resolveAlignment(options.alignment ?? {})
   const truncation = { psi: 0.7, ...options.truncation }
-  checkNames(id, edits, editor)
   if (!tf.getBackend()) {
     throw new FxError(
       'backend-unavailable',
@@ -71,6 +70,8 @@ export const stylegan2Teacher = async (options: Stylegan2TeacherOptions): Promis
     )
   }
 
+  const edits = await openEdits(options.edits ?? [])
+  checkNames(id, edits, editor)
   const { config, weights } = await openGenerator(options.checkpoint, options.network)
   const weightsHash = hashWeights(weights)
   const generator = stylegan2Generator({ config, weights })

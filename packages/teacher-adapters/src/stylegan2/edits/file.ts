@@ -53,12 +53,12 @@ export const encodeEdits = (edits: readonly DirectionEdit[]): Uint8Array => {
 }
 
 /**
- * The edits in the bytes of a file that `encodeEdits` made.
+ * The edits of a file that `encodeEdits` made: its bytes, or the file opened with `openCheckpoint` of `@fx/weights/node`.
  *
  * @throws FxError `corrupt-file`, `newer-version`.
  */
-export const parseEdits = async (bytes: Uint8Array): Promise<DirectionEdit[]> => {
-  const file = await openCheckpoint(bytes)
+export const parseEdits = async (source: Uint8Array | Checkpoint): Promise<DirectionEdit[]> => {
+  const file = source instanceof Uint8Array ? await openCheckpoint(source) : source
   if (file.metadata.format !== FORMAT) throw corrupt(`its metadata lacks format '${FORMAT}'`)
   const version = Number(file.metadata.version)
   if (version > VERSION) {
