@@ -21,7 +21,11 @@ const duration = (seconds: number): string => {
 }
 
 const figures = (values: Record<string, number> = {}): string =>
-  values.loss === undefined ? '' : `loss ${values.loss.toFixed(4)}`
+  values.loss === undefined
+    ? Object.entries(values)
+        .map(([name, value]) => `${name} ${value.toPrecision(3)}`)
+        .join(', ')
+    : `loss ${values.loss.toFixed(4)}`
 
 /** Rate and time left of a part, from what it has done since it was first heard of. */
 const pace = (): ((done: number, total: number) => string) => {

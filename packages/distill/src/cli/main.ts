@@ -9,6 +9,7 @@ import { writeReport } from '../report/report.js'
 import { disposeStudent, distill } from '../run/distill.js'
 import { type ConsoleProgress, consoleProgress } from './console.js'
 import { INTERRUPTED, onInterrupt } from './interrupt.js'
+import { type TeacherFlags, trainTeacher } from './teacher.js'
 
 interface RunFlags {
   config?: string
@@ -35,7 +36,7 @@ const configured = async (flags: RunFlags): Promise<DistillConfig> => {
 
 /** Runs work that Ctrl-C stops cleanly, with progress on the screen. */
 const interruptible = async (
-  flags: RunFlags,
+  flags: Pick<RunFlags, 'quiet'>,
   notice: string,
   work: (progress: ConsoleProgress, signal: AbortSignal) => Promise<void>,
 ): Promise<void> => {
@@ -66,7 +67,9 @@ const program = (): Command => {
       '\nExamples:\n  fx distill                     everything fx.config.ts describes, resumed if it was stopped\n' +
         '  fx distill --steps 50 --fresh  a quick look\n' +
         "  fx pairs                       only the teacher's pairs, as WebDataset shards\n" +
-        '  fx report out/hair             build the report of a finished run again\n',
+        '  fx report out/hair             build the report of a finished run again\n' +
+        '  fx teacher train <kind> --config faces.config.ts\n' +
+        '                                 train a teacher of your own, resumed if it was stopped\n',
     )
   withRunFlags(fx.command('distill').description('teacher, pairs, training, evaluation, export and report'))
     .option('--fresh', 'start over, whatever an earlier run left')
@@ -91,6 +94,20 @@ const program = (): Command => {
     .argument('<folder>', 'the folder of the run')
     .action(async (folder: string) => {
       console.log(relative(process.cwd(), await writeReport(folder)))
+    })
+  fx.command('teacher')
+    .description('teachers of your own')
+    .command('train')
+    .description('train the teacher that a config file describes')
+    .argument('<kind>', 'what the config trains')
+    .requiredOption('-c, --config <file>', 'config file: its default export is the training')
+    .option('-o, --out <folder>', "folder of the training, instead of the config's")
+    .option('--fresh', 'start over, whatever an earlier run left')
+    .option('-q, --quiet', 'print nothing but errors')
+    .action(async (kind: string, flags: TeacherFlags) => {
+      await interruptible(flags, 'Finishing the step; Ctrl-C again stops at once.', (onProgress, signal) =>
+        trainTeacher(kind, flags, onProgress, signal),
+      )
     })
   return fx
 }
