@@ -224,6 +224,40 @@ describe('the teacher', () => {
     }
   })
 
+  test('a request can be aborted while faces are tried', async () => {
+    let [calls, abort] = [0, () => {}]
+    const edit: Edit = {
+      ...tinyEdit,
+      apply(...given) {
+        if (++calls % 3 === 0) abort()
+        return tinyEdit.apply(...given)
+      },
+    }
+    const teacher = await tinyTeacher({
+      edits: [edit],
+      alignment: { minChanged: 1, maxChanged: 1 },
+      attempts: 10_000,
+    })
+    const askAndAbort = async (when: (abort: () => void) => void) => {
+      const controller = new AbortController()
+      when(() => controller.abort())
+      await expect(ask(teacher, { seeds: [1], signal: controller.signal })).rejects.toEqual(
+        isFxError('aborted', /aborted/),
+      )
+    }
+    const byTheEdit = (now: () => void) => {
+      abort = now
+    }
+    await askAndAbort(byTheEdit)
+    const { numTensors } = tf.memory()
+    await askAndAbort(byTheEdit)
+    // A timer fires only when the search lets it.
+    abort = () => {}
+    await askAndAbort(now => setTimeout(now, 50))
+    expect(tf.memory().numTensors).toBe(numTensors)
+    await teacher.dispose?.()
+  })
+
   test('a strength both ways is judged both ways', async () => {
     const edit = directionEdit({
       id: 'colour',

@@ -172,10 +172,11 @@ export const stylegan2Teacher = async (options: Stylegan2TeacherOptions): Promis
     async dispose() {
       if (disposed) return
       disposed = true
-      generator.dispose()
+      // An editor that is still at work needs the generator.
       for (const edit of await Promise.allSettled(made.values())) {
         if (edit.status === 'fulfilled') edit.value.dispose?.()
       }
+      generator.dispose()
     },
   }
   return adapter

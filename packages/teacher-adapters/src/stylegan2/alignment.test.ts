@@ -92,5 +92,12 @@ test('limits can be set, within reason', () => {
   for (const bad of [{ threshold: 300 }, { minChanged: -1 }, { maxChanged: 0.001 }, { maxDrift: Number.NaN }]) {
     expect(() => judgeAlignment(input, target, bad)).toThrow(expect.objectContaining({ code: 'invalid-argument' }))
   }
-  expect(() => judgeAlignment(input, picture(32, red))).toThrow(expect.objectContaining({ code: 'shape-mismatch' }))
+  const flat = { width: 128, height: 32, data: new Uint8Array(128 * 32 * 3) }
+  for (const [a, b] of [
+    [input, picture(32, red)],
+    [flat, flat],
+    [input, { ...target, height: 63 }],
+  ] as const) {
+    expect(() => judgeAlignment(a, b)).toThrow(expect.objectContaining({ code: 'shape-mismatch' }))
+  }
 })

@@ -1,6 +1,6 @@
-import { numberIn } from '@fx/core'
+import { FxError, numberIn } from '@fx/core'
 import type { RgbImage } from '../contract/types.js'
-import { changedRegion } from '../image/rgb.js'
+import { changedRegion, checkRgbImage } from '../image/rgb.js'
 import { movedShare } from './alignment-shift.js'
 import { downscale } from './downscale.js'
 
@@ -80,12 +80,20 @@ const rounded = (value: number): number => Math.round(value * 1e4) / 1e4
  * Whether the target shows the edit and leaves the rest of the square input where and as it was. Images larger than 128
  * pixels are judged at 128.
  *
- * @throws FxError `shape-mismatch` when the images differ in size, `invalid-argument`.
+ * @throws FxError `shape-mismatch` when the images differ in size or are not square, `invalid-argument`.
  */
 export const judgeAlignment = (input: RgbImage, target: RgbImage, options: AlignmentOptions = {}): AlignmentVerdict => {
   const limits = resolveAlignment(options)
+  for (const { width, height } of [checkRgbImage(input, 'The input'), checkRgbImage(target, 'The target')]) {
+    if (width !== height || width !== input.width) {
+      throw new FxError(
+        'shape-mismatch',
+        `The input is ${input.width}x${input.height}, the target ${target.width}x${target.height}; they must be square and equal`,
+      )
+    }
+  }
   const side = Math.min(input.width, JUDGED_SIDE)
-  const [before, after] = [downscale(input, side), downscale(target, Math.min(target.width, JUDGED_SIDE))]
+  const [before, after] = [downscale(input, side), downscale(target, side)]
   const mask = changedRegion(before, after, limits.threshold)
   const away = grown(mask, side, Math.max(1, Math.round(side / 32)))
   let [outside, difference] = [0, 0]

@@ -40,7 +40,7 @@ interface DirectionOf<Space extends string, V extends Float32Array | StyleVector
   strength?: ParameterRange
 }
 
-export interface WDirectionOptions extends DirectionOf<'w', Float32Array> {
+interface WDirectionOptions extends DirectionOf<'w', Float32Array> {
   /** Only these rows of W+ move. Default: all. */
   layers?: Rows
 }

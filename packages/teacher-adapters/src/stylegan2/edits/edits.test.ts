@@ -377,6 +377,15 @@ describe('supervised directions', () => {
     expect(self).toThrow(isFxError('invalid-argument', /conditions/))
   })
 
+  test('fewer samples than values are enough for a direction', () => {
+    const wide = normals(50 * 200)
+    const labels = Array.from({ length: 50 }, (_, row) => wide[row * 200 + 7]!)
+    for (const measured of [labels, labels.map(value => (value > 0 ? 1 : 0))]) {
+      const { normal } = supervisedDirection({ codes: wide, labels: measured, ridge: 0.1 })
+      expect(Math.max(...normal)).toBe(normal[7])
+    }
+  })
+
   test('samples that cannot be used are refused', () => {
     const labels = rows.map(row => row % 2)
     const ask = (change: object) => () => supervisedDirection({ codes, labels, ...change })
