@@ -3,6 +3,7 @@ import { batchNormGradients, batchNormKernels } from './batchNorm.js'
 import { convKernels } from './convKernels.js'
 import { identityKernels } from './identity.js'
 import { modulationKernels } from './modulation.js'
+import { cpuModulation } from './modulationCpu.js'
 import { compileNative } from './native.js'
 import { counted, overrideGradient, overrideKernel, requireGradients } from './override.js'
 import { correctResizeGradients } from './resize.js'
@@ -12,6 +13,7 @@ const install = counted(() => [
     overrideKernel,
   ),
   ...[...batchNormGradients, ...activationGradients].map(overrideGradient),
+  cpuModulation(),
   ...correctResizeGradients(),
 ])
 

@@ -2,8 +2,10 @@ import type { TensorInfo } from '@tensorflow/tfjs-core'
 import { addressOf, allocate, nativeKernels, withScratch } from './native.js'
 import type { NativeKernel } from './override.js'
 
+export const MODULATED_ACTIVATION = 'FxModulatedActivation'
+
 /** What a caller of the kernel below passes beside tensors. */
-interface ModulationAttrs {
+export interface ModulationAttrs {
   lowPass: boolean
   epsilon: number
   slope: number
@@ -11,7 +13,7 @@ interface ModulationAttrs {
 }
 
 /** Of the filter [1, 3, 3, 1] x [1, 3, 3, 1] with a gain of 2 an axis: every second pixel of what it smooths is new. */
-const LOW_PASS_FACTOR = 1 / 16
+export const LOW_PASS_FACTOR = 1 / 16
 
 /**
  * What follows a modulated convolution, in one pass: x `[N, H, W, C]` becomes
@@ -24,7 +26,7 @@ const LOW_PASS_FACTOR = 1 / 16
  */
 export const modulationKernels: NativeKernel[] = [
   {
-    kernelName: 'FxModulatedActivation',
+    kernelName: MODULATED_ACTIVATION,
     run({ inputs, attrs, backend }) {
       const { x, style, squares, bias, noise } = inputs as Record<string, TensorInfo | undefined> &
         Record<'x' | 'style' | 'squares' | 'bias', TensorInfo>

@@ -148,7 +148,7 @@ const noiseMaps = (store: Store, noise: Noise, batch: number): NoiseMaps => {
 const scaledBias = (store: Store, { name }: StyleLayer, scale: number): tf.Tensor1D =>
   store.derived(`${name} bias ${scale}`, () => tf.mul(store.get<tf.Tensor1D>(`synthesis.${name}.bias`), scale))
 
-/** The kernel of `@fx/backend/training` that does in one pass, on wasm, what follows a modulated convolution. */
+/** The kernel of `@fx/backend/training` that does in one pass, on wasm and cpu, what follows a modulated convolution. */
 const FUSED = 'FxModulatedActivation'
 
 const fusible = (): boolean => !recording() && tf.getKernel(FUSED, tf.getBackend()) !== undefined
