@@ -2,11 +2,12 @@ import { prepareBackend } from '@fx/backend'
 import { exportGraphModel } from '@fx/export'
 import { loadGraphModel } from '@tensorflow/tfjs-converter'
 import * as tf from '@tensorflow/tfjs-core'
+import type { Prepared } from './contender.js'
 import type { Contender, Scenario } from './scenario.js'
 import { benchmarkImages, benchmarkStudent } from './student.js'
 
 /** One answer of the student, Float32Array to Float32Array. */
-export const prepareInference = async (scenario: Scenario, contender: Contender) => {
+export const prepareInference = async (scenario: Scenario, contender: Contender): Promise<Prepared> => {
   const prepared = await prepareBackend({ backend: contender.backend, threads: contender.threads || 'auto' })
   const student = benchmarkStudent(scenario)
   const pixels = benchmarkImages(scenario, 'frame')
@@ -21,5 +22,5 @@ export const prepareInference = async (scenario: Scenario, contender: Contender)
     output.dataSync()
     tf.dispose([input, output])
   }
-  return { run, description: `${prepared.name}, ${prepared.threads} thread(s)` }
+  return { description: `${prepared.name}, ${prepared.threads} thread(s)`, tasks: [{ name: 'inference', run }] }
 }

@@ -4,33 +4,46 @@ import type { Summary } from './statistics.js'
 
 export type Row = Summary & { contender: Contender }
 
+type Cell = string | number | boolean
+
+/** Columns of equal width, the first to the left, the others to the right. */
+export const tableOf = (header: readonly string[], rows: readonly (readonly string[])[]): string => {
+  const cells = [header, ...rows]
+  const widths = header.map((_, column) => Math.max(...cells.map(row => row[column]!.length)))
+  return cells
+    .map(row => `  ${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ')}`)
+    .join('\n')
+}
+
+export const csvOf = (header: string, rows: readonly (readonly Cell[])[]): string =>
+  `${[header, ...rows.map(row => row.join(','))].join('\n')}\n`
+
+/** The last two columns of every CSV: the version of Node, and the processor. */
+export const machine = (): [node: string, cpu: string] => [
+  process.version,
+  `${cpus().length} x ${(cpus()[0]?.model ?? 'unknown').trim().replaceAll(',', ' ')}`,
+]
+
 /** How many times faster than the baseline of the same run. */
 const speedUp = (scenario: Scenario, rows: readonly Row[], row: Row): number =>
   (rows.find(r => r.contender.name === scenario.baseline)?.p50 ?? Number.NaN) / row.p50
 
-export const table = (scenario: Scenario, rows: readonly Row[]): string => {
-  const cells = [
+export const table = (scenario: Scenario, rows: readonly Row[]): string =>
+  tableOf(
     ['', 'p50 ms', 'p95 ms', 'kept', `times ${scenario.baseline}`],
-    ...rows.map(row => [
+    rows.map(row => [
       row.contender.name,
       row.p50.toFixed(1),
       row.p95.toFixed(1),
       `${row.kept}/${row.runs}${row.noisy ? ' (noisy)' : ''}`,
       speedUp(scenario, rows, row).toFixed(2),
     ]),
-  ]
-  const widths = cells[0]!.map((_, column) => Math.max(...cells.map(row => row[column]!.length)))
-  return cells
-    .map(row => `  ${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ')}`)
-    .join('\n')
-}
+  )
 
-export const csv = (scenario: Scenario, rows: readonly Row[]): string => {
-  const header =
-    'scenario,width,size,batch,contender,backend,threads,p50_ms,p95_ms,min_ms,kept,runs,noisy,speed_up,node,cpu'
-  const cpu = (cpus()[0]?.model ?? 'unknown').trim().replaceAll(',', ' ')
-  const lines = rows.map(row =>
-    [
+export const csv = (scenario: Scenario, rows: readonly Row[]): string =>
+  csvOf(
+    'scenario,width,size,batch,contender,backend,threads,p50_ms,p95_ms,min_ms,kept,runs,noisy,speed_up,node,cpu',
+    rows.map(row => [
       scenario.name,
       scenario.width,
       scenario.size,
@@ -45,9 +58,6 @@ export const csv = (scenario: Scenario, rows: readonly Row[]): string => {
       row.runs,
       row.noisy,
       speedUp(scenario, rows, row).toFixed(2),
-      process.version,
-      `${cpus().length} x ${cpu}`,
-    ].join(','),
+      ...machine(),
+    ]),
   )
-  return `${[header, ...lines].join('\n')}\n`
-}

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { quantile, summarise } from './statistics.js'
+import { medianRatio, quantile, summarise } from './statistics.js'
 
 test('quantiles interpolate', () => {
   expect(quantile([3, 1, 2], 0.5)).toBe(2)
@@ -21,4 +21,10 @@ test('runs between slow calibrations are dropped', () => {
 test('a noisy machine is admitted', () => {
   const samples = [1, 2, 3, 4].map(i => ({ ms: i, calibrationBefore: 1, calibrationAfter: i }))
   expect(summarise(samples)).toMatchObject({ kept: 1, noisy: true })
+})
+
+test('ratios are taken round by round', () => {
+  const samples = (...times: number[]) => times.map(ms => ({ ms, calibrationBefore: 1, calibrationAfter: 1 }))
+  // The third round fell into a slow spell, which both tasks met.
+  expect(medianRatio(samples(12, 13, 39), samples(10, 10, 30))).toBeCloseTo(1.3)
 })

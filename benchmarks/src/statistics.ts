@@ -26,6 +26,13 @@ export const quantile = (values: readonly number[], q: number): number => {
   return sorted[low]! + (sorted[high]! - sorted[low]!) * (position - low)
 }
 
+/** The median of how many times as long the runs of one task took as those of another of the same rounds. */
+export const medianRatio = (runs: readonly Sample[], others: readonly Sample[]): number =>
+  quantile(
+    runs.map(({ ms }, round) => ms / others[round]!.ms),
+    0.5,
+  )
+
 /** How much slower than a fast one a calibration run may be for its neighbour to count. */
 const TOLERANCE = 1.25
 

@@ -2,11 +2,12 @@ import { prepareBackend } from '@fx/backend'
 import { adam, fuseLayersForTraining, installTrainingKernels } from '@fx/backend/training'
 import { l1 } from '@fx/losses'
 import * as tf from '@tensorflow/tfjs-core'
+import type { Prepared } from './contender.js'
 import type { Contender, Scenario } from './scenario.js'
 import { benchmarkImages, benchmarkStudent } from './student.js'
 
 /** One training step of the student: forward in training mode, L1, gradients of every weight, clipping, Adam. */
-export const prepareTraining = async (scenario: Scenario, contender: Contender) => {
+export const prepareTraining = async (scenario: Scenario, contender: Contender): Promise<Prepared> => {
   const prepared = await prepareBackend({ backend: contender.backend, threads: contender.threads || 'auto' })
   await installTrainingKernels()
   const { model } = benchmarkStudent(scenario)
@@ -28,5 +29,5 @@ export const prepareTraining = async (scenario: Scenario, contender: Contender) 
     value.dataSync()
     tf.dispose([value, grads])
   }
-  return { run, description: `${prepared.name}, ${prepared.threads} thread(s)` }
+  return { description: `${prepared.name}, ${prepared.threads} thread(s)`, tasks: [{ name: 'training', run }] }
 }
