@@ -8,7 +8,7 @@ import type { Sample } from './statistics.js'
 type Ready = Extract<Reply, { kind: 'ready' }>
 
 /** A contender in a process of its own: tfjs-wasm fixes its thread count once per process. */
-export class ContenderProcess {
+class ContenderProcess {
   private constructor(
     readonly ready: Ready,
     private readonly child: ChildProcess,

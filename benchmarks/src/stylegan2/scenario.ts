@@ -1,7 +1,7 @@
 import type { BackendName } from '@fx/backend'
 
 /** The shape of a GAN to be measured; names as in `GeneratorConfig`. */
-export interface GanShape {
+interface GanShape {
   resolution: number
   channelBase: number
   channelMax: number

@@ -19,7 +19,8 @@ const install = counted(() => [
 
 /**
  * Registers what training on tfjs-wasm needs: the missing convolution gradients, and fast versions of slow kernels and
- * gradients. Other backends keep their behaviour, except that the gradients of resizing are put right on all of them. Call it after `prepareBackend`, before training.
+ * gradients. Other backends keep their behaviour, except that the gradients of resizing are put right on all of them and
+ * that cpu gets `FxModulatedActivation`, too. Call it after `prepareBackend`, before training.
  *
  * May be called any number of times; each returned function takes back one call, and the last one restores every
  * original registration.
