@@ -14,6 +14,7 @@ import {
   readSnapshot,
   type Stylegan2TrainingConfig,
   trainStylegan2,
+  writeSnapshot,
 } from '../../stylegan2-training.js'
 
 const at = temporaryFolder()
@@ -35,8 +36,9 @@ const program = fileURLToPath(new URL('../../../test/train-stylegan2.ts', import
 /** Runs the training in a process of its own that is killed once it has shown so many images. */
 const killedAt = (folder: string, backend: string, images: number): Promise<string | null> => {
   const options = ['--conditions=@fx/source', '--import', 'tsx', program, folder, backend, String(images)]
-  const child = spawn(process.execPath, options, { stdio: 'inherit' })
-  return new Promise(done => child.on('close', (_, signal) => done(signal)))
+  // Nothing is shared with it: what it has started may outlive it, and would hold a shared stream open.
+  const child = spawn(process.execPath, options, { stdio: 'ignore' })
+  return new Promise(done => child.on('exit', (_, signal) => done(signal)))
 }
 
 describe.each(['cpu', 'wasm'] as const)('on %s', backend => {
@@ -67,7 +69,7 @@ describe.each(['cpu', 'wasm'] as const)('on %s', backend => {
     for (const file of [`${name('grid', 4)}.png`, `${name('grid', 5)}.png`, `${name('network', 5)}.safetensors`]) {
       expect(await readFile(at('broken', file)), file).toEqual(await readFile(at('whole', file)))
     }
-  })
+  }, 600_000)
 })
 
 const trained = async (name: string, change: Partial<Stylegan2TrainingConfig> = {}) =>
@@ -266,4 +268,31 @@ test('a training can begin with the networks of another checkpoint', async () =>
   const name = 'G.synthesis.b16.conv1.weight'
   expect(Math.abs(grown.get(name)!.data[5]! - first!.get(name)!.data[5]!)).toBeLessThan(1e-6)
   await expect(trained('none', { initial: at('nowhere.pkl') })).rejects.toMatchObject({ code: 'not-found' })
+})
+
+test('augmentation reaches the discriminator, and its probability the log', async () => {
+  const change = { totalImages: 4, r1: false, pathLength: false } as const
+  const tensorsOf = async (name: string, augment: Stylegan2TrainingConfig['augment']) => {
+    await trained(name, { ...change, augment })
+    return (await readSnapshot(at(name, 'snapshot.safetensors')))!.trainer.tensors.get('D.b16.conv0.weight')!.data
+  }
+  const [none, all] = [await tensorsOf('none', false), await tensorsOf('all', { p: 1 })]
+  expect(all).not.toEqual(none)
+  expect(await tensorsOf('zero', { p: 0 })).toEqual(none)
+  expect(JSON.parse((await linesOf(at('all', 'log.jsonl')))[0]!).augmentation).toBe(1)
+})
+
+test('a training that explodes says so, keeps its snapshot and leaves no tensors', async () => {
+  await trained('run')
+  const { trainer, ...rest } = (await readSnapshot(at('run', 'snapshot.safetensors')))!
+  const tensors = new Map(trainer.tensors)
+  const { shape } = tensors.get('G.synthesis.b4.const')!
+  tensors.set('G.synthesis.b4.const', { shape, data: new Float32Array(4 * 16).fill(Number.NaN) })
+  await writeSnapshot(at('run', 'snapshot.safetensors'), { trainer: { ...trainer, tensors }, ...rest })
+  const before = [tf.memory().numTensors, await readFile(at('run', 'snapshot.safetensors'))]
+  await expect(trained('run', { totalImages: 16 })).rejects.toMatchObject({
+    code: 'not-finite',
+    message: expect.stringMatching(/The generator loss became NaN at step 3/),
+  })
+  expect([tf.memory().numTensors, await readFile(at('run', 'snapshot.safetensors'))]).toEqual(before)
 })
