@@ -8,6 +8,7 @@ export {
   augmentImages,
 } from './stylegan2/training/augment.js'
 export type { Stylegan2TrainingConfig } from './stylegan2/training/config.js'
+export { type EnlargeOptions, enlarge } from './stylegan2/training/enlarge.js'
 export {
   collectStatistics,
   type FeatureExtractor,
@@ -16,6 +17,7 @@ export {
   type StatisticsCollector,
   thumbnail8x8,
 } from './stylegan2/training/frechet.js'
+export { imageGrid } from './stylegan2/training/grid.js'
 export type { ImageSource } from './stylegan2/training/image-source.js'
 export {
   imageFolder,

@@ -28,7 +28,17 @@ export interface Stylegan2TrainingConfig {
    * a training's `snapshot.safetensors` among them. What fits by name and shape is taken: all of it for transfer learning,
    * the lower blocks when this network is larger (progressive growing; Karras et al., ICLR 2018).
    */
-  initial?: string
+  initial?: string | { generator: string; discriminator: string }
+  /**
+   * Where the initial generator is smaller: before the training, the blocks it lacks learn for so many steps to draw what it
+   * draws, enlarged to sharp squares. See `enlarge`. Default: they start by adding nothing, and the images are blurred.
+   */
+  enlarge?: { steps: number; learningRate?: number }
+  /**
+   * The generator's mapping and its blocks up to this resolution keep the initial weights: a network is grown without
+   * losing what its lower blocks know. Default 0: everything is trained.
+   */
+  freeze?: number
   /** Real images to show, repeats counted: the length of the training. May be raised when a training goes on. */
   totalImages: number
   /** Default 1. */
@@ -69,7 +79,8 @@ export interface Stylegan2TrainingConfig {
 export interface ResolvedTraining {
   out: string
   images: () => Promise<ImageSource>
-  initial?: string | undefined
+  initial?: { generator: string; discriminator: string } | undefined
+  enlarge?: { steps: number; learningRate: number } | undefined
   totalImages: number
   backend: BackendName | 'auto'
   mirror: boolean
@@ -124,6 +135,8 @@ const frechet = members({
 const anything = z.unknown().optional()
 const network = { channelBase: anything, channelMax: anything, convClamp: anything, mappingLayers: anything }
 
+const location = z.string().min(1)
+
 const schema = members({
   out: z.string().min(1),
   images: z.custom<Stylegan2TrainingConfig['images']>(
@@ -139,7 +152,9 @@ const schema = members({
     wDim: anything,
   }),
   discriminator: members({ ...network, mbstdGroupSize: anything, mbstdChannels: anything }).default({}),
-  initial: z.string().min(1).optional(),
+  initial: z.union([location, members({ generator: location, discriminator: location })]).optional(),
+  enlarge: members({ steps: count, learningRate: z.number().positive().default(0.01) }).optional(),
+  freeze: z.int().min(0).default(0),
   totalImages: count,
   seed: z.int().min(0).default(1),
   backend: z.enum(['auto', 'tfjs-node', 'webgpu', 'wasm', 'cpu']).default('auto'),
@@ -173,6 +188,7 @@ export const resolveTraining = (config: Stylegan2TrainingConfig): ResolvedTraini
   const {
     out,
     initial,
+    enlarge,
     totalImages,
     backend,
     mirror,
@@ -204,7 +220,8 @@ export const resolveTraining = (config: Stylegan2TrainingConfig): ResolvedTraini
   return {
     out: resolve(out),
     images: async () => (typeof open === 'function' ? open() : open),
-    initial,
+    initial: typeof initial === 'string' ? { generator: initial, discriminator: initial } : initial,
+    enlarge,
     totalImages,
     backend,
     mirror,
@@ -221,6 +238,7 @@ export const resolveTraining = (config: Stylegan2TrainingConfig): ResolvedTraini
       pathLength: rest.pathLength || NO_PATH_LENGTH,
       mixing,
       emaHalfLife: rest.emaHalfLife ?? (batchSize * 10_000) / 32,
+      ...(rest.freeze > 0 && { freeze: rest.freeze }),
       augment: rest.augment,
     },
   }

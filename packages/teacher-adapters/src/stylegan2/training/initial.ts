@@ -1,12 +1,15 @@
 import { FxError } from '@fx/core'
 import { openCheckpoint } from '@fx/weights/node'
 import { readStylegan2 } from '../checkpoints.js'
+import type { GeneratorConfig } from '../config.js'
 import type { NamedWeight, NamedWeights } from '../weights.js'
 
 /** Weights to begin with instead of random ones. */
 export interface InitialWeights {
   generator: NamedWeights
-  discriminator?: NamedWeights
+  /** Of the generator, which may be smaller than the one in training. */
+  config: Required<GeneratorConfig>
+  discriminator?: NamedWeights | undefined
 }
 
 /**
@@ -15,7 +18,20 @@ export interface InitialWeights {
  *
  * @throws FxError `not-found`, and those of `openCheckpoint` and `readStylegan2`.
  */
-export const readInitialWeights = async (location: string | URL): Promise<InitialWeights> => {
+export const readInitialWeights = async ({
+  generator,
+  discriminator,
+}: {
+  generator: string
+  discriminator: string
+}): Promise<InitialWeights> => {
+  const both = await readNetworks(generator)
+  return discriminator === generator
+    ? both
+    : { ...both, discriminator: (await readNetworks(discriminator)).discriminator }
+}
+
+const readNetworks = async (location: string): Promise<InitialWeights> => {
   const checkpoint = await openCheckpoint(location)
   try {
     const has = (pattern: RegExp): boolean => [...checkpoint.tensors.keys()].some(name => pattern.test(name))
@@ -23,7 +39,11 @@ export const readInitialWeights = async (location: string | URL): Promise<Initia
       ...(has(/^G\.synthesis\./) && { network: 'G' }),
       discriminator: has(/^(D|d)[./]/),
     })
-    return { generator: generator.weights, ...(discriminator && { discriminator: discriminator.weights }) }
+    return {
+      generator: generator.weights,
+      config: generator.config,
+      ...(discriminator && { discriminator: discriminator.weights }),
+    }
   } finally {
     await checkpoint.close()
   }

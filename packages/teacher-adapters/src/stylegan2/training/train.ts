@@ -4,10 +4,12 @@ import { installSecondOrderGradients, installTrainingKernels } from '@fx/backend
 import { FxError } from '@fx/core'
 import { writeFileAtomic } from '@fx/core/node'
 import type { TeacherTraining, TrainingRunOptions } from '../../contract/training.js'
+import { randomGeneratorWeights } from '../generator.js'
 import { type ResolvedTraining, resolveTraining, type Stylegan2TrainingConfig } from './config.js'
+import { enlarge } from './enlarge.js'
 import { checkFingerprint, fingerprintOf } from './fingerprint.js'
 import { batchesOf, type ImageSource } from './image-source.js'
-import { readInitialWeights } from './initial.js'
+import { type InitialWeights, readInitialWeights, startFrom } from './initial.js'
 import { addToWindow, emptyWindow, imagesOfCsv, imagesOfJson, meansOf, openLines } from './log.js'
 import { clearFolder, createEvaluator, trainingFiles, writeNetwork } from './outputs.js'
 import { readSnapshot, type Snapshot, writeSnapshot } from './snapshot.js'
@@ -108,6 +110,37 @@ const resume = async (
   return run({ config, source, backend, options, fingerprint, from, steps })
 }
 
+/** What the networks begin with, when the config names a checkpoint: grown to their size where that is asked for. */
+const initialWeights = async (
+  { initial, enlarge: growing, trainer: { generator: config, seed, batchSize } }: ResolvedTraining,
+  { onProgress, signal }: TrainingRunOptions,
+): Promise<InitialWeights | undefined> => {
+  if (!initial) return undefined
+  const given = await readInitialWeights(initial)
+  if (!growing) return given
+  onProgress?.({
+    type: 'note',
+    message: `Growing the generator from ${given.config.resolution} to ${config.resolution} px`,
+  })
+  let error = 0
+  const weights = startFrom('generator', randomGeneratorWeights(config, seed), given.generator)
+  const small = { config: given.config, weights: given.generator }
+  const generator = await enlarge({ config, weights }, small, {
+    ...growing,
+    seed,
+    batchSize,
+    signal,
+    onStep: (_, value) => {
+      error = value
+    },
+  })
+  onProgress?.({
+    type: 'note',
+    message: `It draws what it drew to a mean error of ${error.toFixed(4)} (images in [-1, 1])`,
+  })
+  return { ...given, generator }
+}
+
 interface Run {
   config: ResolvedTraining
   source: ImageSource
@@ -162,7 +195,7 @@ const run = async ({
   }
 
   const evaluator = createEvaluator(config, source)
-  const initial = from || config.initial === undefined ? undefined : await readInitialWeights(config.initial)
+  const initial = from ? undefined : await initialWeights(config, options)
   const trainer = createTrainer(config.trainer, from?.trainer, initial)
   const batchAt = batchesOf(source, { seed, batchSize, resolution: generator.resolution, mirror: config.mirror })
   const imagesSoFar = (): number => trainer.step * batchSize

@@ -38,6 +38,11 @@ export interface TrainerOptions {
   mixing: number
   /** Images after which the averaged generator has forgotten half. */
   emaHalfLife: number
+  /**
+   * The generator's mapping and its blocks up to this resolution keep their weights (Lee et al., "FreezeG", 2020). Default
+   * 0: everything is trained.
+   */
+  freeze?: number
   /** Default false. */
   augment?: false | AugmentationOptions
 }

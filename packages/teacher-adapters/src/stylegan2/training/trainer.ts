@@ -18,8 +18,13 @@ import { discriminatorLoss, generatorLoss } from './losses.js'
 import { type Penalty, pathLengthPenalty, r1Penalty } from './regularisers.js'
 import type { SavedTrainer, Trainer, TrainerFigures, TrainerOptions } from './trainer-types.js'
 
-const trainableOf = (parameters: ReadonlyMap<string, tf.Tensor>): tf.Variable[] =>
-  [...parameters.values()].filter(value => (value as tf.Variable).trainable) as tf.Variable[]
+const trainableOf = (parameters: ReadonlyMap<string, tf.Tensor>, freeze = 0): tf.Variable[] =>
+  [...parameters].flatMap(([name, value]) =>
+    (value as tf.Variable).trainable && blockOf(name) > freeze ? [value as tf.Variable] : [],
+  )
+
+/** The resolution that a generator's parameter belongs to; 1 for the mapping, which comes before all blocks. */
+const blockOf = (name: string): number => Number(/^synthesis\.b(\d+)\./.exec(name)?.[1] ?? 1)
 
 const withPrefix = (weights: NamedWeights, prefix: string): [string, NamedWeight][] =>
   [...weights].map(([name, weight]) => [`${prefix}${name}`, weight])
@@ -80,7 +85,7 @@ export const createTrainer = (options: TrainerOptions, saved?: SavedTrainer, ini
         trainable: true,
       }),
     )
-    const variables = { G: trainableOf(generator.parameters), D: trainableOf(discriminator.parameters) }
+    const variables = { G: trainableOf(generator.parameters, options.freeze), D: trainableOf(discriminator.parameters) }
     const optimizers = {
       G: lazyAdam(pathLength.weight > 0 && pathLength.every),
       D: lazyAdam(r1.gamma > 0 && r1.every),
