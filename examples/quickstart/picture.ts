@@ -1,6 +1,6 @@
 /**
- * Draws the picture of the root README from a finished run: the first eight held-out portraits by seed; rows are input,
- * teacher, student. Run from the root: npm run picture --workspace @fx/example-quickstart
+ * Draws the picture of the root README from a finished run: the judge's first eight portraits by seed; rows are input, the
+ * true effect, the student's. Run from the root: npm run picture --workspace @fx/example-quickstart
  */
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
@@ -12,7 +12,7 @@ const COUNT = 8
 const GAP = 4
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
-const samples = `${root}out/quickstart/samples/`
+const samples = `${root}out/quickstart/judge-samples/`
 const shown = ((await readJson(`${samples}index.json`)) as Record<'input' | 'teacher' | 'student', string>[]).slice(
   0,
   COUNT,
