@@ -12,8 +12,11 @@ import type { NamedWeights } from './weights.js'
  */
 export type GeneratorSource = string | URL | Uint8Array | Checkpoint | GeneratorWeights
 
+/** Named apart from its import, so that no bundler for the browser follows it into Node's modules. */
+const FILES = '@fx/weights/node'
+
 const openLocation = async (location: string | URL): Promise<Checkpoint> => {
-  const node = await import('@fx/weights/node').catch(cause => {
+  const node = await (import(/* @vite-ignore */ FILES) as Promise<typeof import('@fx/weights/node')>).catch(cause => {
     throw new FxError(
       'unsupported',
       `stylegan2: only Node can open ${location}; elsewhere, give the bytes of the file`,
