@@ -24,6 +24,19 @@ export const machine = (): [node: string, cpu: string] => [
   `${cpus().length} x ${(cpus()[0]?.model ?? 'unknown').trim().replaceAll(',', ' ')}`,
 ]
 
+/** How many runs were kept of those done, for a table. */
+export const keptOf = ({ kept, runs, noisy }: Summary): string => `${kept}/${runs}${noisy ? ' (noisy)' : ''}`
+
+/** The columns p50_ms, p95_ms, min_ms, kept, runs, noisy of every CSV. */
+export const timingCells = ({ p50, p95, min, kept, runs, noisy }: Summary): Cell[] => [
+  p50.toFixed(2),
+  p95.toFixed(2),
+  min.toFixed(2),
+  kept,
+  runs,
+  noisy,
+]
+
 /** How many times faster than the baseline of the same run. */
 const speedUp = (scenario: Scenario, rows: readonly Row[], row: Row): number =>
   (rows.find(r => r.contender.name === scenario.baseline)?.p50 ?? Number.NaN) / row.p50
@@ -35,7 +48,7 @@ export const table = (scenario: Scenario, rows: readonly Row[]): string =>
       row.contender.name,
       row.p50.toFixed(1),
       row.p95.toFixed(1),
-      `${row.kept}/${row.runs}${row.noisy ? ' (noisy)' : ''}`,
+      keptOf(row),
       speedUp(scenario, rows, row).toFixed(2),
     ]),
   )
@@ -51,12 +64,7 @@ export const csv = (scenario: Scenario, rows: readonly Row[]): string =>
       row.contender.name,
       row.contender.backend,
       row.contender.threads || 'default',
-      row.p50.toFixed(2),
-      row.p95.toFixed(2),
-      row.min.toFixed(2),
-      row.kept,
-      row.runs,
-      row.noisy,
+      ...timingCells(row),
       speedUp(scenario, rows, row).toFixed(2),
       ...machine(),
     ]),

@@ -1,5 +1,5 @@
 import type { Running } from '../contender-process.js'
-import { csvOf, machine, tableOf } from '../output.js'
+import { csvOf, keptOf, machine, tableOf, timingCells } from '../output.js'
 import { medianRatio, type Sample, type Summary, summarise } from '../statistics.js'
 import type { GanContender } from './scenario.js'
 
@@ -47,7 +47,7 @@ export const generationReport = (running: readonly Running<GanContender>[]) => {
       fixed(row.overConvolutions, 2),
       megabytes(row.peakTensorBytes),
       megabytes(row.peakRssBytes),
-      `${row.kept}/${row.runs}${row.noisy ? ' (noisy)' : ''}`,
+      keptOf(row),
     ]),
   )
   const header =
@@ -65,12 +65,7 @@ export const generationReport = (running: readonly Running<GanContender>[]) => {
       row.megaMacs?.toFixed(0) ?? '',
       row.task,
       row.batch,
-      row.p50.toFixed(2),
-      row.p95.toFixed(2),
-      row.min.toFixed(2),
-      row.kept,
-      row.runs,
-      row.noisy,
+      ...timingCells(row),
       ((1000 * row.batch) / row.p50).toFixed(3),
       fixed(row.overConvolutions, 3),
       megabytes(row.peakTensorBytes),
@@ -91,7 +86,7 @@ export const trainingReport = (running: readonly Running<GanContender>[]) => {
       row.p50.toFixed(0),
       megabytes(row.peakTensorBytes),
       megabytes(row.peakRssBytes),
-      `${row.kept}/${row.runs}${row.noisy ? ' (noisy)' : ''}`,
+      keptOf(row),
     ]),
   )
   const header =
@@ -108,12 +103,7 @@ export const trainingReport = (running: readonly Running<GanContender>[]) => {
       shape.channelMax,
       row.batch,
       row.task,
-      row.p50.toFixed(2),
-      row.p95.toFixed(2),
-      row.min.toFixed(2),
-      row.kept,
-      row.runs,
-      row.noisy,
+      ...timingCells(row),
       megabytes(row.peakTensorBytes),
       megabytes(row.peakRssBytes),
       ...machine(),

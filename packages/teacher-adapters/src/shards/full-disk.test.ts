@@ -1,26 +1,12 @@
-import type { FileHandle } from 'node:fs/promises'
 import { expect, test, vi } from 'vitest'
 import { filesIn, temporaryFolder } from '../../test/folder.js'
 import { effect, pairsOf, size } from '../../test/noise.js'
+import { disk } from '../../test/small-disk.js'
 import { writeShards } from '../shards.js'
 
-const disk = vi.hoisted(() => ({ left: Number.POSITIVE_INFINITY }))
-
-// A disk with so many bytes left: the write that does not fit fails half-way, as a real one does.
 vi.mock('node:fs/promises', async original => {
-  const real = await original<typeof import('node:fs/promises')>()
-  const open = async (...args: Parameters<typeof real.open>): Promise<FileHandle> => {
-    const file = await real.open(...args)
-    const write = file.writeFile.bind(file)
-    file.writeFile = async data => {
-      const bytes = typeof data === 'string' ? Buffer.from(data) : (data as Uint8Array)
-      await write(bytes.subarray(0, Math.min(bytes.length, disk.left)))
-      disk.left -= bytes.length
-      if (disk.left < 0) throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
-    }
-    return file
-  }
-  return { ...real, default: real, open }
+  const { onSmallDisk } = await import('../../test/small-disk.js')
+  return onSmallDisk(await original<typeof import('node:fs/promises')>())
 })
 
 const at = temporaryFolder()
