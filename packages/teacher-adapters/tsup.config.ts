@@ -8,5 +8,9 @@ export default library({
     'src/shards.ts',
     'src/stylegan2.ts',
     'src/stylegan2-training.ts',
+    'src/imagen.ts',
+    'src/imagen-hosted.ts',
+    'src/imagen-training.ts',
+    'src/testing.ts',
   ],
 })

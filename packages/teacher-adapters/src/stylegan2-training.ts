@@ -9,23 +9,6 @@ export {
 } from './stylegan2/training/augment.js'
 export type { Stylegan2TrainingConfig } from './stylegan2/training/config.js'
 export { type EnlargeOptions, enlarge } from './stylegan2/training/enlarge.js'
-export {
-  collectStatistics,
-  type FeatureExtractor,
-  type FeatureStatistics,
-  frechetDistance,
-  type StatisticsCollector,
-  thumbnail8x8,
-} from './stylegan2/training/frechet.js'
-export { imageGrid } from './stylegan2/training/grid.js'
-export type { ImageSource } from './stylegan2/training/image-source.js'
-export {
-  imageFolder,
-  type ShardImagesOptions,
-  shardImages,
-  type TeacherImagesOptions,
-  teacherImages,
-} from './stylegan2/training/image-sources.js'
 export { discriminatorLoss, generatorLoss } from './stylegan2/training/losses.js'
 export { type Penalty, type PenaltyForm, pathLengthPenalty, r1Penalty } from './stylegan2/training/regularisers.js'
 export { readSnapshot, type Snapshot, writeSnapshot } from './stylegan2/training/snapshot.js'
@@ -41,5 +24,21 @@ export type {
   Trainer,
   TrainerFigures,
   TrainerOptions,
-  TrainingImage,
 } from './stylegan2/training/trainer-types.js'
+export {
+  collectStatistics,
+  type FeatureExtractor,
+  type FeatureStatistics,
+  frechetDistance,
+  type StatisticsCollector,
+  thumbnail8x8,
+} from './training/frechet.js'
+export { imageGrid } from './training/grid.js'
+export type { ImageSource, TrainingImage } from './training/image-source.js'
+export {
+  imageFolder,
+  type ShardImagesOptions,
+  shardImages,
+  type TeacherImagesOptions,
+  teacherImages,
+} from './training/image-sources.js'

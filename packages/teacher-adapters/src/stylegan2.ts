@@ -1,11 +1,13 @@
-export { type Stylegan2TeacherOptions, stylegan2Teacher } from './stylegan2/adapter.js'
-export type { EditSource, GeneratorSource } from './stylegan2/adapter-checkpoint.js'
 export {
   type AlignmentOptions,
   type AlignmentScores,
   type AlignmentVerdict,
   judgeAlignment,
-} from './stylegan2/alignment.js'
+} from './image/alignment.js'
+export { toRgbImages } from './image/tensor.js'
+export { type NamedWeight, type NamedWeights, selectWeights } from './network/weights.js'
+export { type Stylegan2TeacherOptions, stylegan2Teacher } from './stylegan2/adapter.js'
+export type { EditSource, GeneratorSource } from './stylegan2/adapter-checkpoint.js'
 export { type ReadStylegan2Options, readStylegan2, type Stylegan2Checkpoint } from './stylegan2/checkpoints.js'
 export {
   type DiscriminatorWeights,
@@ -52,6 +54,4 @@ export {
   stylegan2Generator,
   type TruncationOptions,
 } from './stylegan2/generator.js'
-export { toRgbImages } from './stylegan2/images.js'
 export type { Noise, Styles } from './stylegan2/synthesis.js'
-export { type NamedWeight, type NamedWeights, selectWeights } from './stylegan2/weights.js'

@@ -14,7 +14,7 @@ test('where there is no file system, bytes are taken and a path is refused', asy
   await teacher.dispose?.()
   await expect(tinyTeacher({ checkpoint: 'faces.safetensors' })).rejects.toMatchObject({
     code: 'unsupported',
-    message: expect.stringMatching(/only Node can open faces.safetensors.*bytes/),
+    message: expect.stringMatching(/Only Node can open faces.safetensors.*bytes/),
   })
   await expect(tinyTeacher({ edits: new URL('file:///edits.safetensors') })).rejects.toMatchObject({
     code: 'unsupported',

@@ -1,30 +1,15 @@
-import { FxError, hashJson, sha256Hex } from '@fx/core'
 import { type Checkpoint, openCheckpoint } from '@fx/weights'
+import { openLocation } from '../network/open.js'
 import { readStylegan2 } from './checkpoints.js'
 import type { GeneratorWeights } from './checkpoints-safetensors.js'
 import type { Edit } from './edits/edit.js'
 import { parseEdits } from './edits/file.js'
-import type { NamedWeights } from './weights.js'
 
 /**
  * Where a generator comes from: a path, an `http:`, `https:` or `file:` address (in Node; downloads are cached), a file's
  * bytes, an open checkpoint, or a generator in memory.
  */
 export type GeneratorSource = string | URL | Uint8Array | Checkpoint | GeneratorWeights
-
-/** Named apart from its import, so that no bundler for the browser follows it into Node's modules. */
-const FILES = '@fx/weights/node'
-
-const openLocation = async (location: string | URL): Promise<Checkpoint> => {
-  const node = await (import(/* @vite-ignore */ FILES) as Promise<typeof import('@fx/weights/node')>).catch(cause => {
-    throw new FxError(
-      'unsupported',
-      `stylegan2: only Node can open ${location}; elsewhere, give the bytes of the file`,
-      { cause },
-    )
-  })
-  return node.openCheckpoint(location)
-}
 
 /** @throws FxError those of `openCheckpoint` and `readStylegan2`; `unsupported` for a path outside of Node. */
 export const openGenerator = async (
@@ -57,15 +42,3 @@ export const openEdits = async (source: EditSource): Promise<readonly Edit[]> =>
     await opened.close()
   }
 }
-
-/** SHA-256 over the names, shapes and values of all arrays, whatever file they came from and in whatever order. */
-export const hashWeights = (weights: NamedWeights): string =>
-  hashJson(
-    [...weights]
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([name, { shape, data }]) => [
-        name,
-        shape,
-        sha256Hex(new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
-      ]),
-  )

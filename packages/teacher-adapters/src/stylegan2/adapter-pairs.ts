@@ -2,10 +2,15 @@ import { FxError, type ParameterRange } from '@fx/core'
 import * as tf from '@tensorflow/tfjs-core'
 import { breather } from '../breather.js'
 import type { RgbImage } from '../contract/types.js'
-import { type AlignmentOptions, type AlignmentScores, type AlignmentVerdict, judgeAlignment } from './alignment.js'
+import {
+  type AlignmentOptions,
+  type AlignmentScores,
+  type AlignmentVerdict,
+  judgeAlignment,
+} from '../image/alignment.js'
+import { toRgbImages } from '../image/tensor.js'
 import type { Edit } from './edits/edit.js'
 import type { Generator, Latents, TruncationOptions } from './generator.js'
-import { toRgbImages } from './images.js'
 
 export interface PairMakerOptions {
   generator: Generator

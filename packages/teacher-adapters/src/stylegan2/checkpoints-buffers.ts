@@ -1,10 +1,10 @@
 import { FxError, seededRandom } from '@fx/core'
 import * as tf from '@tensorflow/tfjs-core'
+import { createStore } from '../network/store.js'
+import type { NamedWeights } from '../network/weights.js'
 import type { GeneratorConfig } from './config.js'
 import { mapLatents } from './mapping.js'
 import { generatorParameters } from './parameters.js'
-import { createStore } from './store.js'
-import type { NamedWeights } from './weights.js'
 
 // Buffers that some files lack: no parameters, but values that the authors' code measures or draws when it has none.
 
@@ -37,7 +37,7 @@ export const averageW = async (config: Required<GeneratorConfig>, weights: Named
   }
   const specs = generatorParameters(config).filter(({ name }) => /^mapping\.fc\d/.test(name))
   const layers = new Map(specs.map(({ name }) => [name, weights.get(name)!]))
-  const store = createStore('mapping network', specs, layers, false)
+  const store = createStore('stylegan2: the mapping network', specs, layers, false)
   try {
     const random = seededRandom('stylegan2', 'average w')
     const sums = new Float64Array(config.wDim)

@@ -1,4 +1,5 @@
 import { FxError } from '@fx/core'
+import type { ParameterSpec } from '../network/parameter.js'
 import {
   blockResolutions,
   channelsAt,
@@ -7,8 +8,8 @@ import {
   resolveDiscriminatorConfig,
   resolveGeneratorConfig,
 } from './config.js'
+import { isFilter } from './filters.js'
 import type { StoredArrays } from './names/arrays.js'
-import type { ParameterSpec } from './parameters.js'
 
 // The architecture as the names and shapes of a network's arrays tell it, whoever wrote them.
 
@@ -123,9 +124,6 @@ export const inferDiscriminatorConfig = (arrays: StoredArrays): Required<Discrim
   }
   return resolved('discriminator', () => resolveDiscriminatorConfig(config))
 }
-
-/** Some files carry the resampling filter with every layer. */
-export const isFilter = (name: string): boolean => /(^|\.)resample_filter$/.test(name)
 
 /**
  * Checks before anything is loaded that the arrays are those of the configured network. Buffers may be missing.

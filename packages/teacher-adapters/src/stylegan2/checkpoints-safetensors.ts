@@ -1,6 +1,8 @@
 import { canonicalJson, FxError } from '@fx/core'
 import { type Checkpoint, encodeSafetensors } from '@fx/weights'
 import * as z from 'zod/mini'
+import type { ParameterSpec } from '../network/parameter.js'
+import { checkWeights, type NamedWeights } from '../network/weights.js'
 import { resolved } from './checkpoints-config.js'
 import {
   type DiscriminatorConfig,
@@ -8,8 +10,8 @@ import {
   resolveDiscriminatorConfig,
   resolveGeneratorConfig,
 } from './config.js'
-import { discriminatorParameters, generatorParameters, type ParameterSpec } from './parameters.js'
-import { checkWeights, type NamedWeights } from './weights.js'
+import { withoutFilters } from './filters.js'
+import { discriminatorParameters, generatorParameters } from './parameters.js'
 
 /** A generator as `stylegan2Generator` takes it: `{ config, weights: await generator.weights() }` of a live one. */
 export interface GeneratorWeights {
@@ -45,7 +47,7 @@ const named = (
   weights: NamedWeights,
   dtype: 'float32' | 'float16',
 ) => {
-  checkWeights(network, specs, weights)
+  checkWeights(`stylegan2: the ${network}`, specs, withoutFilters(weights))
   return specs.map(({ name }) => {
     const { shape, data } = weights.get(name)!
     const tooLarge = dtype === 'float16' && data.some(value => Math.abs(value) > MOST_FLOAT16)

@@ -1,15 +1,17 @@
 import { FxError, listed } from '@fx/core'
 import { type Checkpoint, loadFloat32 } from '@fx/weights'
+import type { ParameterSpec } from '../network/parameter.js'
+import { checkWeights, type NamedWeight } from '../network/weights.js'
 import { averageW, constantNoise } from './checkpoints-buffers.js'
-import { checkShapes, inferDiscriminatorConfig, inferGeneratorConfig, isFilter } from './checkpoints-config.js'
+import { checkShapes, inferDiscriminatorConfig, inferGeneratorConfig } from './checkpoints-config.js'
 import { hiddenOptions } from './checkpoints-modules.js'
 import { recordedDiscriminatorConfig, recordedGeneratorConfig } from './checkpoints-safetensors.js'
 import type { DiscriminatorConfig, GeneratorConfig } from './config.js'
+import { withoutFilters } from './filters.js'
 import type { StoredArray, StoredArrays } from './names/arrays.js'
 import { discriminatorFromRosinality, generatorFromRosinality } from './names/rosinality.js'
 import { discriminatorFromTensorflow, generatorFromTensorflow } from './names/tensorflow.js'
-import { discriminatorParameters, generatorParameters, type ParameterSpec } from './parameters.js'
-import { checkWeights, type NamedWeight } from './weights.js'
+import { discriminatorParameters, generatorParameters } from './parameters.js'
 
 export interface ReadStylegan2Options {
   /**
@@ -148,9 +150,9 @@ const loadWeights = async (arrays: StoredArrays): Promise<Map<string, NamedWeigh
 
 /** Checks the filters' values as well, and leaves them out. */
 const checked = (kind: Kind, specs: readonly ParameterSpec[], weights: Map<string, NamedWeight>) => {
-  checkWeights(kind, specs, weights)
-  for (const name of [...weights.keys()]) if (isFilter(name)) weights.delete(name)
-  return weights
+  const kept = withoutFilters(weights)
+  checkWeights(`stylegan2: the ${kind}`, specs, kept)
+  return kept
 }
 
 const readGenerator = async (

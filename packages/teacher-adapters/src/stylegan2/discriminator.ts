@@ -1,12 +1,13 @@
 import { FxError } from '@fx/core'
 import * as tf from '@tensorflow/tfjs-core'
+import { createStore, type Store } from '../network/store.js'
+import { drawWeights, type NamedWeight, type NamedWeights } from '../network/weights.js'
 import { checkLabels, checkShape } from './checks.js'
 import { blockResolutions, type DiscriminatorConfig, resolveDiscriminatorConfig } from './config.js'
+import { withoutFilters } from './filters.js'
 import { mapLatents } from './mapping.js'
 import { ACTIVATION_SCALE, clamp, dense, downsample, EPSILON, leakyRelu, lowPass } from './ops.js'
 import { discriminatorParameters } from './parameters.js'
-import { createStore, type Store } from './store.js'
-import { drawWeights, type NamedWeight, type NamedWeights } from './weights.js'
 
 /** A StyleGAN2 discriminator. */
 export interface Discriminator {
@@ -110,7 +111,12 @@ export const stylegan2Discriminator = (options: DiscriminatorOptions): Discrimin
   const config = resolveDiscriminatorConfig(options.config)
   const { resolution, imageChannels, cDim, convClamp, mbstdGroupSize } = config
   const specs = discriminatorParameters(config)
-  const store = createStore('discriminator', specs, options.weights, options.trainable ?? false)
+  const store = createStore(
+    'stylegan2: the discriminator',
+    specs,
+    withoutFilters(options.weights),
+    options.trainable ?? false,
+  )
   const blocks = blockResolutions(resolution).slice(1).reverse()
   return {
     config,
@@ -147,4 +153,5 @@ export const stylegan2Discriminator = (options: DiscriminatorOptions): Discrimin
 export const randomDiscriminatorWeights = (
   config: DiscriminatorConfig,
   seed: number | string,
-): Map<string, NamedWeight> => drawWeights(discriminatorParameters(resolveDiscriminatorConfig(config)), seed)
+): Map<string, NamedWeight> =>
+  drawWeights(discriminatorParameters(resolveDiscriminatorConfig(config)), seed, 'stylegan2')

@@ -1,12 +1,13 @@
 import { FxError, integerIn, numberIn, seededRandom, shown } from '@fx/core'
 import * as tf from '@tensorflow/tfjs-core'
+import { createStore } from '../network/store.js'
+import { drawWeights, type NamedWeight, type NamedWeights } from '../network/weights.js'
 import { checkLabels, checkShape } from './checks.js'
 import { type GeneratorConfig, numWs, resolveGeneratorConfig, type StyleLayer, styleLayers } from './config.js'
+import { withoutFilters } from './filters.js'
 import { mapLatents } from './mapping.js'
 import { generatorParameters } from './parameters.js'
-import { createStore } from './store.js'
 import { joinedStyles, joinStyles, type Noise, type Styles, stylesByLayer, synthesise } from './synthesis.js'
-import { drawWeights, type NamedWeight, type NamedWeights } from './weights.js'
 
 export interface TruncationOptions {
   /** 1 leaves w as it is, 0 gives the average. Default 1. */
@@ -102,7 +103,12 @@ export const stylegan2Generator = (options: GeneratorOptions): Generator => {
   const config = resolveGeneratorConfig(options.config)
   const { zDim, wDim, cDim } = config
   const trainable = options.trainable ?? false
-  const store = createStore('generator', generatorParameters(config), options.weights, trainable)
+  const store = createStore(
+    'stylegan2: the generator',
+    generatorParameters(config),
+    withoutFilters(options.weights),
+    trainable,
+  )
   const layers = styleLayers(config)
   const rows = numWs(config)
   const average = store.get<tf.Tensor1D>('mapping.w_avg')
@@ -238,4 +244,4 @@ export const stylegan2Generator = (options: GeneratorOptions): Generator => {
  * @throws FxError `invalid-argument` for a bad configuration.
  */
 export const randomGeneratorWeights = (config: GeneratorConfig, seed: number | string): Map<string, NamedWeight> =>
-  drawWeights(generatorParameters(resolveGeneratorConfig(config)), seed)
+  drawWeights(generatorParameters(resolveGeneratorConfig(config)), seed, 'stylegan2')

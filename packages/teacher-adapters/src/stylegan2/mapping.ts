@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core'
+import type { Store } from '../network/store.js'
 import { ACTIVATION_SCALE, dense, leakyRelu, normalise } from './ops.js'
 import { MAPPING_LR } from './parameters.js'
-import type { Store } from './store.js'
 
 /**
  * The mapping network: z `[N, zDim]` and labels `[N, cDim]`, where the network has them, to w `[N, wDim]`. Both inputs

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core'
-import type { Store } from './store.js'
+import type { Store } from '../network/store.js'
 
 /** Inside square roots, as in the reference implementation. */
 export const EPSILON = 1e-8

@@ -1,41 +1,5 @@
+import { type ParameterSpec, parameter as spec } from '../network/parameter.js'
 import { blockResolutions, channelsAt, type DiscriminatorConfig, type GeneratorConfig, styleLayers } from './config.js'
-
-/** One array of a network: its name and shape in ADA files, where it lies in tfjs, and how it starts. */
-export interface ParameterSpec {
-  name: string
-  /** Shape in PyTorch's order (OIHW, [out, in], CHW). */
-  shape: number[]
-  /**
-   * How PyTorch's order becomes tfjs's: the data, seen as `view`, is transposed by `order` and then has `tensorShape`.
-   * Convolutions become HWIO (HWOI where they run transposed), fully connected weights [in, out].
-   */
-  view: number[]
-  order: number[]
-  tensorShape: number[]
-  /** Not trained: it is measured or drawn once. */
-  buffer: boolean
-  /** Standard deviation of the normal initial values, 0 for a constant. */
-  std: number
-  /** The initial value of a constant. */
-  constant: number
-}
-
-type Start = Partial<Pick<ParameterSpec, 'buffer' | 'std' | 'constant'>>
-
-const spec = (name: string, shape: number[], start: Start, view = shape, order?: number[]): ParameterSpec => {
-  const axes = order ?? view.map((_, i) => i)
-  return {
-    name,
-    shape,
-    view,
-    order: axes,
-    tensorShape: axes.map(axis => view[axis]!),
-    buffer: false,
-    std: 0,
-    constant: 0,
-    ...start,
-  }
-}
 
 /** Stored values are 1 / lr times as large as their effect, so that a mapping layer with lr 0.01 learns slowly. */
 const dense = (name: string, inputs: number, outputs: number, lr = 1, bias = 0): ParameterSpec[] => [

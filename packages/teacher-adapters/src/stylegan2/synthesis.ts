@@ -1,5 +1,6 @@
 import { type SeededRandom, seededRandom } from '@fx/core'
 import * as tf from '@tensorflow/tfjs-core'
+import type { Store } from '../network/store.js'
 import type { StyleLayer } from './config.js'
 import {
   ACTIVATION_SCALE,
@@ -11,7 +12,6 @@ import {
   recording,
   upsampleImage,
 } from './ops.js'
-import type { Store } from './store.js'
 
 /**
  * Per-pixel noise: the generator's own constant maps, none, or drawn. A seed names the stream of a whole batch (image i

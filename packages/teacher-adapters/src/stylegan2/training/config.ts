@@ -2,6 +2,8 @@ import { resolve } from 'node:path'
 import type { BackendName } from '@fx/backend'
 import { FxError, listed } from '@fx/core'
 import * as z from 'zod'
+import { type FeatureExtractor, thumbnail8x8 } from '../../training/frechet.js'
+import type { ImageSource } from '../../training/image-source.js'
 import {
   type DiscriminatorConfig,
   type GeneratorConfig,
@@ -9,8 +11,6 @@ import {
   resolveGeneratorConfig,
 } from '../config.js'
 import { augmentationTransforms } from './augment.js'
-import { type FeatureExtractor, thumbnail8x8 } from './frechet.js'
-import type { ImageSource } from './image-source.js'
 import type { PenaltyForm } from './regularisers.js'
 import type { AugmentationOptions, TrainerOptions } from './trainer-types.js'
 

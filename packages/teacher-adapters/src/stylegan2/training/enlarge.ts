@@ -1,9 +1,9 @@
 import { adam } from '@fx/backend/training'
 import { FxError, seededRandom } from '@fx/core'
 import * as tf from '@tensorflow/tfjs-core'
+import type { NamedWeight, NamedWeights } from '../../network/weights.js'
 import type { GeneratorConfig } from '../config.js'
 import { stylegan2Generator } from '../generator.js'
-import type { NamedWeight, NamedWeights } from '../weights.js'
 
 export interface EnlargeOptions {
   /** Named in the streams of random numbers. */

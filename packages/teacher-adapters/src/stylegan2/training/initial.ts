@@ -1,8 +1,8 @@
 import { FxError } from '@fx/core'
 import { openCheckpoint } from '@fx/weights/node'
+import type { NamedWeight, NamedWeights } from '../../network/weights.js'
 import { readStylegan2 } from '../checkpoints.js'
 import type { GeneratorConfig } from '../config.js'
-import type { NamedWeight, NamedWeights } from '../weights.js'
 
 /** Weights to begin with instead of random ones. */
 export interface InitialWeights {

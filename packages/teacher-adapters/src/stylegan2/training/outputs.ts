@@ -4,15 +4,19 @@ import { writeFileAtomic } from '@fx/core/node'
 import * as tf from '@tensorflow/tfjs-core'
 import type { RgbImage } from '../../contract/types.js'
 import { encodePng } from '../../image/png.js'
+import { toRgbImages, toTensor } from '../../image/tensor.js'
+import {
+  collectStatistics,
+  type FeatureExtractor,
+  type FeatureStatistics,
+  frechetDistance,
+} from '../../training/frechet.js'
+import { imageGrid } from '../../training/grid.js'
+import { type ImageSource, spread, type TrainingImage } from '../../training/image-source.js'
 import { encodeStylegan2 } from '../checkpoints-safetensors.js'
 import type { Generator } from '../generator.js'
-import { toRgbImages } from '../images.js'
-import { toLabels, toTensor } from './batch.js'
+import { toLabels } from './batch.js'
 import type { ResolvedTraining } from './config.js'
-import { collectStatistics, type FeatureExtractor, type FeatureStatistics, frechetDistance } from './frechet.js'
-import { imageGrid } from './grid.js'
-import { type ImageSource, spread } from './image-source.js'
-import type { TrainingImage } from './trainer-types.js'
 
 /** Names in a training's folder. */
 export const trainingFiles = {

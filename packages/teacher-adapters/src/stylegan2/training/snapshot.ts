@@ -2,8 +2,8 @@ import { FxError } from '@fx/core'
 import { loadFloat32 } from '@fx/weights'
 import { openCheckpoint, writeSafetensors } from '@fx/weights/node'
 import * as z from 'zod'
-import type { NamedWeight } from '../weights.js'
-import type { Window } from './log.js'
+import type { NamedWeight } from '../../network/weights.js'
+import type { Window } from '../../training/log.js'
 import type { SavedTrainer } from './trainer-types.js'
 
 /** The version of the snapshot format that this code writes and the newest it reads. */

@@ -4,13 +4,13 @@ import { installSecondOrderGradients, installTrainingKernels } from '@fx/backend
 import { FxError } from '@fx/core'
 import { writeFileAtomic } from '@fx/core/node'
 import type { TeacherTraining, TrainingRunOptions } from '../../contract/training.js'
+import { checkFingerprint, fingerprintOf } from '../../training/fingerprint.js'
+import { batchesOf, type ImageSource } from '../../training/image-source.js'
+import { addToWindow, emptyWindow, imagesOfCsv, imagesOfJson, meansOf, openLines } from '../../training/log.js'
 import { randomGeneratorWeights } from '../generator.js'
 import { type ResolvedTraining, resolveTraining, type Stylegan2TrainingConfig } from './config.js'
 import { enlarge } from './enlarge.js'
-import { checkFingerprint, fingerprintOf } from './fingerprint.js'
-import { batchesOf, type ImageSource } from './image-source.js'
 import { type InitialWeights, readInitialWeights, startFrom } from './initial.js'
-import { addToWindow, emptyWindow, imagesOfCsv, imagesOfJson, meansOf, openLines } from './log.js'
 import { clearFolder, createEvaluator, trainingFiles, writeNetwork } from './outputs.js'
 import { readSnapshot, type Snapshot, writeSnapshot } from './snapshot.js'
 import { createTrainer } from './trainer.js'
@@ -89,7 +89,7 @@ const resume = async (
   const { out } = config
   const { batchSize } = config.trainer
   const from = options.fresh ? undefined : await readSnapshot(join(out, trainingFiles.snapshot))
-  const fingerprint = fingerprintOf(config, source)
+  const fingerprint = fingerprintOf({ ...config.trainer, mirror: config.mirror, images: source.id })
   if (from?.fingerprint) checkFingerprint(from.fingerprint, fingerprint, out)
   else if (from) {
     options.onProgress?.({

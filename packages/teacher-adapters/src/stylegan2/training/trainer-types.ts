@@ -1,16 +1,10 @@
-import type { RgbImage } from '../../contract/types.js'
+import type { NamedWeight } from '../../network/weights.js'
+import type { TrainingImage } from '../../training/image-source.js'
 import type { DiscriminatorConfig, GeneratorConfig } from '../config.js'
 import type { Discriminator } from '../discriminator.js'
 import type { Generator } from '../generator.js'
-import type { NamedWeight } from '../weights.js'
 import type { AdaptiveAugmentation, AugmentationTransform } from './augment.js'
 import type { PenaltyForm } from './regularisers.js'
-
-/** A real image, with the label that a conditional network is given with it. */
-export interface TrainingImage extends RgbImage {
-  /** `cDim` numbers, for instance a one-hot vector. */
-  label?: readonly number[]
-}
 
 /** Augmentation of what the discriminator sees. */
 export interface AugmentationOptions {

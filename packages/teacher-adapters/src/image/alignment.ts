@@ -1,8 +1,8 @@
 import { FxError, numberIn } from '@fx/core'
 import type { RgbImage } from '../contract/types.js'
-import { changedRegion, checkRgbImage } from '../image/rgb.js'
 import { movedShare } from './alignment-shift.js'
 import { downscale } from './downscale.js'
+import { changedRegion, checkRgbImage } from './rgb.js'
 
 /** What a pair must keep to be accepted. */
 export interface AlignmentOptions {

@@ -1,5 +1,13 @@
 import { FxError, seededRandom } from '@fx/core'
-import type { TrainingImage } from './trainer-types.js'
+import type { RgbImage } from '../contract/types.js'
+
+/** An image to learn from, with what the network is told of it. */
+export interface TrainingImage extends RgbImage {
+  /** `cDim` numbers, for instance a one-hot vector: what a StyleGAN2 with labels needs. */
+  label?: readonly number[]
+  /** What the image shows, in words: what a text-conditioned network needs. */
+  caption?: string
+}
 
 /** Where training images come from. */
 export interface ImageSource {

@@ -1,10 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core'
-import type { ParameterSpec } from './parameters.js'
+import type { ParameterSpec } from './parameter.js'
 import { checkWeights, fromTensorLayout, type NamedWeight, type NamedWeights, toTensorLayout } from './weights.js'
 
 /** A network's parameters on the backend, and what is computed from them alone. */
 export interface Store {
-  /** Every parameter and buffer by its ADA name, in tfjs's layout; variables when trainable. */
+  /** Every parameter and buffer by its name, in tfjs's layout; variables when trainable. */
   readonly parameters: ReadonlyMap<string, tf.Tensor>
   get<T extends tf.Tensor>(name: string): T
   /**
@@ -14,12 +14,15 @@ export interface Store {
   derived<T extends tf.Tensor>(key: string, compute: () => T): T
   /** A value that depends on no parameter; computed once. */
   constant<T extends tf.Tensor>(key: string, compute: () => T): T
-  /** Copies of the parameters and buffers, in ADA's names and layout. */
+  /** Copies of the parameters and buffers, in PyTorch's layout. */
   weights(): Promise<Map<string, NamedWeight>>
   dispose(): void
 }
 
-/** @throws FxError as `checkWeights` does; then no tensor was made. */
+/**
+ * @param network what errors call it: `stylegan2: the generator`.
+ * @throws FxError as `checkWeights` does; then no tensor was made.
+ */
 export const createStore = (
   network: string,
   specs: readonly ParameterSpec[],

@@ -1,9 +1,9 @@
 import { open, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type EffectSpec, FxError, hashJson, seededRandom } from '@fx/core'
-import type { RgbImage, TeacherAdapter } from '../../contract/types.js'
-import { decodePng } from '../../image/png.js'
-import { openShards } from '../../shards/read.js'
+import type { RgbImage, TeacherAdapter } from '../contract/types.js'
+import { decodePng } from '../image/png.js'
+import { openShards } from '../shards/read.js'
 import type { ImageSource } from './image-source.js'
 
 const wrongSize = (what: string, width: number, height: number, resolution: number): FxError =>

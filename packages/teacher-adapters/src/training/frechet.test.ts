@@ -3,8 +3,8 @@ import { seededRandom } from '@fx/core'
 import * as tf from '@tensorflow/tfjs-core'
 import { Matrix } from 'ml-matrix'
 import { beforeAll, expect, test } from 'vitest'
-import { readArrays } from '../../../test/stylegan2.js'
-import { collectStatistics, type FeatureStatistics, frechetDistance, thumbnail8x8 } from '../../stylegan2-training.js'
+import { readArrays } from '../../test/stylegan2.js'
+import { collectStatistics, type FeatureStatistics, frechetDistance, thumbnail8x8 } from '../stylegan2-training.js'
 
 beforeAll(() => prepareBackend({ backend: 'cpu' }))
 

@@ -1,5 +1,5 @@
-import { FxError, seededRandom } from '@fx/core'
-import type { ParameterSpec } from './parameters.js'
+import { FxError, hashJson, seededRandom, sha256Hex } from '@fx/core'
+import type { ParameterSpec } from './parameter.js'
 
 /** One array of a checkpoint: PyTorch's layout, row-major. */
 export interface NamedWeight {
@@ -7,7 +7,7 @@ export interface NamedWeight {
   data: Float32Array
 }
 
-/** The arrays of one network by their ADA state-dict names, for instance `synthesis.b8.conv0.weight` (OIHW). */
+/** The arrays of one network by their PyTorch state-dict names, for instance `synthesis.b8.conv0.weight` (OIHW). */
 export type NamedWeights = ReadonlyMap<string, NamedWeight>
 
 /**
@@ -59,27 +59,17 @@ const shapeText = (shape: readonly number[]): string => `[${shape.join(', ')}]`
 const naming = (names: readonly string[]): string =>
   `${names.slice(0, 3).join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''}`
 
-/** Some files carry the filter with every layer; any other than StyleGAN2's would need another network. */
-const isFilter = (name: string): boolean => name === 'resample_filter' || name.endsWith('.resample_filter')
-
-const checkFilter = (name: string, { data }: NamedWeight): void => {
-  const taps = [1, 3, 3, 1]
-  const expected = taps.flatMap(a => taps.map(b => (a * b) / 64))
-  if (data.length !== 16 || expected.some((value, i) => Math.abs(value - data[i]!) > 1e-6)) {
-    throw new FxError('unsupported', `stylegan2: ${name} is not the filter [1, 3, 3, 1], the only one known here`)
-  }
-}
-
 /**
- * Checks that a checkpoint holds exactly these parameters (and perhaps its constant resampling filters).
+ * Checks that a checkpoint holds exactly these parameters.
  *
+ * @param network what errors call it: `stylegan2: the generator`.
  * @throws FxError `not-found` for missing names, `shape-mismatch`, `invalid-argument` for names that do not belong to
- *   this network, `unsupported` for another resampling filter.
+ *   this network.
  */
 export const checkWeights = (network: string, specs: readonly ParameterSpec[], weights: NamedWeights): void => {
   const missing = specs.filter(({ name }) => !weights.has(name)).map(({ name }) => name)
   if (missing.length > 0) {
-    throw new FxError('not-found', `stylegan2: the ${network}'s weights lack ${naming(missing)}`, {
+    throw new FxError('not-found', `${network}'s weights lack ${naming(missing)}`, {
       details: { missing, given: [...weights.keys()].slice(0, 20) },
     })
   }
@@ -88,35 +78,47 @@ export const checkWeights = (network: string, specs: readonly ParameterSpec[], w
     if (shapeText(given.shape) !== shapeText(shape) || given.data.length !== sizeOf(shape)) {
       throw new FxError(
         'shape-mismatch',
-        `stylegan2: ${name} must be ${shapeText(shape)}, got ${shapeText(given.shape)} with ${given.data.length} values`,
+        `${network}'s ${name} must be ${shapeText(shape)}, got ${shapeText(given.shape)} with ${given.data.length} values`,
         { details: { name, expected: shape, given: given.shape } },
       )
     }
   }
   const known = new Set(specs.map(({ name }) => name))
-  const foreign: string[] = []
-  for (const [name, weight] of weights) {
-    if (isFilter(name)) checkFilter(name, weight)
-    else if (!known.has(name)) foreign.push(name)
-  }
+  const foreign = [...weights.keys()].filter(name => !known.has(name))
   if (foreign.length > 0) {
     throw new FxError(
       'invalid-argument',
-      `stylegan2: the ${network} of this configuration has no ${naming(foreign)}; is the configuration right?`,
+      `${network} of this configuration has no ${naming(foreign)}; is the configuration right?`,
       { details: { foreign } },
     )
   }
 }
 
 /** Initial weights; each parameter draws from a stream of its own, so they do not depend on one another. */
-export const drawWeights = (specs: readonly ParameterSpec[], seed: number | string): Map<string, NamedWeight> =>
+export const drawWeights = (
+  specs: readonly ParameterSpec[],
+  seed: number | string,
+  family: string,
+): Map<string, NamedWeight> =>
   new Map(
     specs.map(({ name, shape, std, constant }) => {
       const data = new Float32Array(sizeOf(shape)).fill(constant)
       if (std > 0) {
-        const random = seededRandom(seed, 'stylegan2', name)
+        const random = seededRandom(seed, family, name)
         for (let i = 0; i < data.length; i++) data[i] = std * random.normal()
       }
       return [name, { shape, data }]
     }),
+  )
+
+/** SHA-256 over the names, shapes and values of all arrays, whatever file they came from and in whatever order. */
+export const hashWeights = (weights: NamedWeights): string =>
+  hashJson(
+    [...weights]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, { shape, data }]) => [
+        name,
+        shape,
+        sha256Hex(new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
+      ]),
   )

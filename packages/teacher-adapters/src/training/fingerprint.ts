@@ -1,6 +1,4 @@
 import { FxError } from '@fx/core'
-import type { ResolvedTraining } from './config.js'
-import type { ImageSource } from './image-source.js'
 
 /** Everything that decides a training's weights, as plain JSON by path (`generator.zDim`). */
 export type Fingerprint = Record<string, unknown>
@@ -10,8 +8,7 @@ const flatten = (value: unknown, path: string): [string, unknown][] =>
     ? Object.entries(value).flatMap(([name, member]) => flatten(member, path ? `${path}.${name}` : name))
     : [[path, Array.isArray(value) ? value.join(', ') : value]]
 
-export const fingerprintOf = ({ trainer, mirror }: ResolvedTraining, images: ImageSource): Fingerprint =>
-  Object.fromEntries(flatten({ ...trainer, mirror, images: images.id }, ''))
+export const fingerprintOf = (decisive: object): Fingerprint => Object.fromEntries(flatten(decisive, ''))
 
 /**
  * Refuses to go on with a training that began under another config.

@@ -1,4 +1,4 @@
-import type { RgbImage } from '../../contract/types.js'
+import type { RgbImage } from '../contract/types.js'
 
 /**
  * Images of one size side by side, row by row; places without an image stay black.
