@@ -1,8 +1,17 @@
 import { resolve } from 'node:path'
 import type { BackendName } from '@fx/backend'
-import { FxError, listed } from '@fx/core'
+import { FxError } from '@fx/core'
 import * as z from 'zod'
-import { type FeatureExtractor, thumbnail8x8 } from '../../training/frechet.js'
+import {
+  commonMembers,
+  count,
+  everyMember,
+  frechetMember,
+  type ImagesOption,
+  members,
+  parseConfig,
+} from '../../training/config.js'
+import type { FeatureExtractor } from '../../training/frechet.js'
 import type { ImageSource } from '../../training/image-source.js'
 import {
   type DiscriminatorConfig,
@@ -19,7 +28,7 @@ export interface Stylegan2TrainingConfig {
   /** Folder that the training writes to. */
   out: string
   /** The images to learn from, or a function that opens them. */
-  images: ImageSource | (() => ImageSource | Promise<ImageSource>)
+  images: ImagesOption
   generator: GeneratorConfig
   /** Where the discriminator differs from the generator in width and clamp, and what it alone has. */
   discriminator?: Omit<DiscriminatorConfig, 'resolution' | 'imageChannels' | 'cDim'>
@@ -94,21 +103,7 @@ export interface ResolvedTraining {
   }
 }
 
-/** An object of these members and no others, with an error that lists them. */
-const members = <Shape extends z.ZodRawShape>(shape: Shape) =>
-  z.strictObject(shape, {
-    error: issue =>
-      issue.code === 'unrecognized_keys'
-        ? `There is no member ${listed(issue.keys)}; the members are ${listed(Object.keys(shape))}`
-        : undefined,
-  })
-
-const count = z.int().min(1)
 const form = z.enum(['exact', 'finite-difference']).default('exact')
-const isSource = (value: unknown): boolean =>
-  typeof value === 'function' || typeof (value as Partial<ImageSource> | null)?.load === 'function'
-const isExtractor = (value: unknown): boolean => typeof (value as FeatureExtractor | null)?.extract === 'function'
-
 const r1 = members({ gamma: z.number().positive().optional(), every: count.default(16), form })
 const pathLength = members({
   weight: z.number().positive().default(2),
@@ -125,12 +120,6 @@ const augment = members({
   target: z.number().min(-1).max(1).default(0.6),
   speed: z.number().positive().default(500),
 })
-const every = members({ log: count.default(400), snapshot: count.default(2000), evaluation: count.default(10_000) })
-const frechet = members({
-  images: z.int().min(2).default(1024),
-  extractor: z.custom<FeatureExtractor>(isExtractor, 'must have a name and extract()').default(thumbnail8x8),
-})
-
 // Their values are judged by the networks' own checks.
 const anything = z.unknown().optional()
 const network = { channelBase: anything, channelMax: anything, convClamp: anything, mappingLayers: anything }
@@ -138,11 +127,7 @@ const network = { channelBase: anything, channelMax: anything, convClamp: anythi
 const location = z.string().min(1)
 
 const schema = members({
-  out: z.string().min(1),
-  images: z.custom<Stylegan2TrainingConfig['images']>(
-    isSource,
-    'must be an image source, for instance () => imageFolder(path)',
-  ),
+  ...commonMembers,
   generator: members({
     ...network,
     resolution: anything,
@@ -155,20 +140,14 @@ const schema = members({
   initial: z.union([location, members({ generator: location, discriminator: location })]).optional(),
   enlarge: members({ steps: count, learningRate: z.number().positive().default(0.01) }).optional(),
   freeze: z.int().min(0).default(0),
-  totalImages: count,
-  seed: z.int().min(0).default(1),
-  backend: z.enum(['auto', 'tfjs-node', 'webgpu', 'wasm', 'cpu']).default('auto'),
-  batchSize: count.default(8),
   learningRate: z.number().positive().default(0.0025),
   r1: z.union([z.literal(false), r1]).default(r1.parse({})),
   pathLength: z.union([z.literal(false), pathLength]).default(pathLength.parse({})),
   mixing: z.number().min(0).max(1).default(0.9),
-  emaHalfLife: z.number().positive().optional(),
   augment: z.union([z.literal(false), augment]).default(augment.parse({})),
-  mirror: z.boolean().default(false),
-  every: every.default(every.parse({})),
+  every: everyMember(400, 2000, 10_000),
   grid: members({ columns: count.max(64).optional(), rows: count.max(64).optional() }).default({}),
-  frechet: z.union([z.literal(false), frechet]).default(frechet.parse({})),
+  frechet: frechetMember(1024),
 })
 
 /**
@@ -177,14 +156,6 @@ const schema = members({
  * @throws FxError `invalid-argument` naming every member that is wrong or unknown, and what is allowed there.
  */
 export const resolveTraining = (config: Stylegan2TrainingConfig): ResolvedTraining => {
-  const result = schema.safeParse(config)
-  if (!result.success) {
-    const { issues } = result.error
-    const problems = issues.map(({ path, message }) => (path.length ? `${path.join('.')}: ${message}` : message))
-    throw new FxError('invalid-argument', `The training's config is not valid: ${problems.join('; ')}`, {
-      details: { issues },
-    })
-  }
   const {
     out,
     initial,
@@ -200,7 +171,7 @@ export const resolveTraining = (config: Stylegan2TrainingConfig): ResolvedTraini
     learningRate,
     mixing,
     ...rest
-  } = result.data
+  } = parseConfig(schema, config)
   const generator = resolveGeneratorConfig(config.generator)
   const { resolution, imageChannels, cDim, channelBase, channelMax, convClamp } = generator
   const common = { resolution, imageChannels, cDim, channelBase, channelMax, convClamp }

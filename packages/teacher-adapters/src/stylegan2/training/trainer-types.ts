@@ -1,5 +1,5 @@
-import type { NamedWeight } from '../../network/weights.js'
 import type { TrainingImage } from '../../training/image-source.js'
+import type { SavedTraining } from '../../training/snapshot.js'
 import type { DiscriminatorConfig, GeneratorConfig } from '../config.js'
 import type { Discriminator } from '../discriminator.js'
 import type { Generator } from '../generator.js'
@@ -63,16 +63,13 @@ export interface TrainerFigures {
 }
 
 /** What a trainer needs to go on: plain JSON and arrays. */
-export interface SavedTrainer {
-  state: {
-    step: number
-    meanPathLength: number
-    optimizerSteps: Record<string, number>
-    /** Of an adaptive augmentation. */
-    augmentation?: AdaptiveAugmentation
-  }
-  tensors: ReadonlyMap<string, NamedWeight>
-}
+export type SavedTrainer = SavedTraining<{
+  step: number
+  meanPathLength: number
+  optimizerSteps: Record<string, number>
+  /** Of an adaptive augmentation. */
+  augmentation?: AdaptiveAugmentation
+}>
 
 /** A generator and a discriminator in training. It owns all its tensors. */
 export interface Trainer {
