@@ -100,14 +100,25 @@ test('portraits stay as they were', async () => {
   expect(pair!.provenance.teacher).toEqual({ id: 'portraits', version: '1-micah-ff2fa0-4f9fe8-00b140' })
   expect(pair!.provenance.extra).toMatchInlineSnapshot(`
     {
+      "backgroundColor": "#d5dbde",
       "base": "standard",
+      "baseColor": "#c4906f",
+      "earringColor": "#622100",
       "ears": "detached",
+      "eyeShadowColor": "#ffffff",
       "eyebrows": "eyelashesUp",
+      "eyebrowsColor": "#000000",
       "eyes": "smilingShadow",
+      "eyesColor": "#000000",
+      "facialHairColor": "#e6ab30",
+      "glassesColor": "#090d06",
       "hair": "dannyPhantom",
+      "hairColor": "#e6ab30",
       "mouth": "smirk",
+      "mouthColor": "#000000",
       "nose": "tound",
       "shirt": "collared",
+      "shirtColor": "#614388",
       "style": "micah",
     }
   `)

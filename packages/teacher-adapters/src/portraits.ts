@@ -2,7 +2,7 @@ import { type EffectSpec, FxError, listed } from '@fx/core'
 import { breather } from './breather.js'
 import { validatePairRequest } from './contract/request.js'
 import type { PairRequest, TeacherAdapter, TeacherPair } from './contract/types.js'
-import { blend, type Hex } from './portraits/colour.js'
+import { blend, colourDistance, type Hex } from './portraits/colour.js'
 import { drawPerson, type Person } from './portraits/person.js'
 import { openStudio, type Studio } from './portraits/render.js'
 import {
@@ -15,6 +15,7 @@ import {
 } from './portraits/styles.js'
 
 export type { ColourEffectId, PortraitEffectId, PortraitStyle }
+export { colourDistance }
 
 /** Raised whenever the same seed would give other pixels. */
 const REVISION = 1
@@ -117,7 +118,7 @@ export const portraits = ({ style = 'micah', colours = {} }: PortraitsOptions = 
             teacher: { id: adapter.id, version: adapter.version },
             seed,
             licence,
-            extra: { style, ...person.components },
+            extra: { style, ...person.components, ...coloursOf(person) },
           },
         }
         yield pair
@@ -157,6 +158,10 @@ const checkStrength = ({ id, parameters }: EffectSpec, { colours }: Recipe): voi
     )
   }
 }
+
+/** The colours of a person as `#rrggbb`, by option: `hairColor`, `skinColor`, `backgroundColor` and the like. */
+const coloursOf = ({ colours }: Person): Record<string, string> =>
+  Object.fromEntries(Object.entries(colours).map(([option, colour]) => [option, `#${colour}`]))
 
 const changed = (person: Person, { target = {}, colours = [] }: Recipe, to: Hex | undefined, t: number): Person => {
   const result = { components: { ...person.components }, colours: { ...person.colours } }

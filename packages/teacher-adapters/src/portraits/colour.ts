@@ -53,7 +53,7 @@ const mix = (a: Lab, b: Lab, t: number): Lab => [
 export const blend = (from: Hex, to: Hex, t: number): Hex =>
   t === 0 ? from : t === 1 ? to : toHex(mix(toLab(from), toLab(to), t))
 
-/** Euclidean distance in OKLab; 0.02 is just visible, black to white is 1. */
+/** Euclidean distance in OKLab of two colours as `rrggbb`; 0.02 is just visible, black to white is 1. */
 export const colourDistance = (a: Hex, b: Hex): number => {
   const [x, y] = [toLab(a), toLab(b)]
   return Math.hypot(x[0] - y[0], x[1] - y[1], x[2] - y[2])
