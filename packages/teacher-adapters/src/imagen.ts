@@ -1,3 +1,5 @@
+export { randomT5Weights, type T5Encoder, type T5Options, type TokenRows, t5Encoder } from './imagen/text/t5.js'
+export { encodeT5Config, parseT5Config, type T5Config } from './imagen/text/t5-config.js'
 export {
   encodeUnetConfig,
   parseUnetConfig,
