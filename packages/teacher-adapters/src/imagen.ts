@@ -1,3 +1,48 @@
+export {
+  addNoise,
+  epsilonOf,
+  guide,
+  minSnrWeight,
+  type NoiseScales,
+  type PredictionType,
+  predictionTarget,
+  splitOutput,
+  toEpsilon,
+  toX0,
+} from './imagen/diffusion/prediction.js'
+export {
+  type Sampler,
+  type SamplerKind,
+  type SamplerMethod,
+  type SamplerRule,
+  type SamplerStep,
+  type SamplingPath,
+  samplerOn,
+} from './imagen/diffusion/sampler.js'
+export {
+  type BetaOptions,
+  type BetaSchedule,
+  type ContinuousSchedule,
+  continuousLogSnr,
+  type DiscreteSchedule,
+  discreteSchedule,
+  logSnrOf,
+  type NoiseScale,
+  type Posterior,
+  posterior,
+  scaleOfLogSnr,
+} from './imagen/diffusion/schedule.js'
+export { continuousPath, type SamplerOptions, sampler } from './imagen/diffusion/scheduler.js'
+export {
+  parseSchedulerConfig,
+  type ResolvedSchedulerConfig,
+  resolveSchedulerConfig,
+  type SchedulerConfig,
+  schedulerConfigJson,
+  type VarianceType,
+} from './imagen/diffusion/scheduler-config.js'
+export { type Threshold, thresholded } from './imagen/diffusion/threshold.js'
+export { respacedTimesteps, type TimestepSpacing } from './imagen/diffusion/timesteps.js'
 export { randomT5Weights, type T5Encoder, type T5Options, type TokenRows, t5Encoder } from './imagen/text/t5.js'
 export { encodeT5Config, parseT5Config, type T5Config } from './imagen/text/t5-config.js'
 export {
