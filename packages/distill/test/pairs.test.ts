@@ -5,7 +5,7 @@ import { recorded } from '@fx/teacher-adapters/recorded'
 import * as tf from '@tensorflow/tfjs-core'
 import * as tfl from '@tensorflow/tfjs-layers'
 import { expect, test } from 'vitest'
-import { cachePairs, type DistillConfig, distill, resolveConfig } from '../src/index.js'
+import { cachePairs, type DistillConfig, distill, type OnProgress, resolveConfig } from '../src/index.js'
 import { effect, tinyConfig, tinyTeacher } from './fixtures/tiny.js'
 
 const folder = async (): Promise<string> => join(await mkdtemp(join(tmpdir(), 'fx-pairs-')), 'run')
@@ -64,6 +64,38 @@ test('cached pairs are not made again, and a damaged shard is', async () => {
   student.model.dispose()
   expect(made).toBe(64)
   expect((await readFile(join(again, 'student', 'weights.bin'))).toString('hex')).toBe(first.weights)
+})
+
+test('seeds that gave no pair are counted and reported, from memory and from shards; the rest is trained on', async () => {
+  const teacher = () =>
+    tinyTeacher({
+      async *pairs({ seeds, onSkip, ...request }) {
+        for (const seed of seeds) {
+          if (seed % 8 > 0) yield* tinyTeacher().pairs({ ...request, seeds: [seed] })
+          else onSkip?.({ seed, reason: seed % 16 > 0 ? 'filtered' : 'misaligned', message: 'not this one' })
+        }
+      },
+    })
+  const notes: string[] = []
+  const onProgress: OnProgress = event => event.type === 'done' && notes.push(event.message)
+  const runs = await Promise.all(
+    [false, true].map(async shards => {
+      const config = tinyConfig(await folder(), { teacher, pairs: { train: 24, heldOut: 8, shards } })
+      const { student, record } = await distill(config, { onProgress })
+      const weights = await student.model.getWeights()[0]!.data()
+      student.model.dispose()
+      return { weights, record }
+    }),
+  )
+  for (const { record } of runs) expect(record.pairs).toMatchObject({ train: 20, heldOut: 8 })
+  expect(runs[1]!.weights).toEqual(runs[0]!.weights)
+  const told = notes.filter(note => note.includes('4 seeds gave no pair (2 misaligned, 2 filtered)'))
+  expect(told).toHaveLength(2)
+  const few = tinyConfig(await folder(), { teacher, pairs: { train: 1, heldOut: 7 } })
+  await expect(distill(few)).rejects.toMatchObject({
+    code: 'invalid-argument',
+    message: expect.stringMatching(/gave 7 of 8 pairs; 1 seed gave no pair \(1 misaligned\): nothing is left/),
+  })
 })
 
 test('a folder with other pairs is refused', async () => {

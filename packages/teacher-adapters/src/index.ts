@@ -18,6 +18,7 @@ export type {
   PairRequest,
   Provenance,
   RgbImage,
+  SkippedSeed,
   TeacherAdapter,
   TeacherCapabilities,
   TeacherPair,

@@ -1,3 +1,3 @@
-export { SHARD_FORMAT_VERSION, type ShardFile, type ShardManifest } from './shards/manifest.js'
+export { SHARD_FORMAT_VERSION, type ShardFile, type ShardManifest, type SkippedPlace } from './shards/manifest.js'
 export { type OpenShardsOptions, openShards, readShards, type ShardReader } from './shards/read.js'
-export { recordShards, type WriteProgress, type WriteShardsOptions, writeShards } from './shards/write.js'
+export { recordShards, type SkipLog, type WriteProgress, type WriteShardsOptions, writeShards } from './shards/write.js'

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { ResolvedConfig } from '../config/types.js'
 import { openBackend, withFastTeacher } from '../run/backend.js'
 import { announced, type OnProgress } from '../run/progress.js'
-import { checkTeacher, makeShards, shardFolder } from './collect.js'
+import { checkTeacher, makeShards, shardFolder, skippedInWords } from './collect.js'
 
 /**
  * Makes a config's pairs and keeps them as WebDataset shards, where its next run finds them. Stopped and called again, it
@@ -23,8 +23,9 @@ export const cachePairs = async (
     return await announced(onProgress, 'pairs', async () => {
       const onPair = (done: number, total: number): void =>
         onProgress?.({ type: 'progress', phase: 'pairs', done, total })
-      await withFastTeacher(() => makeShards(folder, { config, teacher, signal, onPair }))
-      return { value: folder, message: `${config.pairs.train + config.pairs.heldOut} by '${teacher.id}', in ${folder}` }
+      const made = await withFastTeacher(() => makeShards(folder, { config, teacher, signal, onPair }))
+      const { pairCount, skipped = [] } = made
+      return { value: folder, message: `${pairCount} by '${teacher.id}', in ${folder}${skippedInWords(skipped)}` }
     })
   } finally {
     await teacher.dispose?.()

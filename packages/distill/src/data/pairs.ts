@@ -17,7 +17,7 @@ export interface PairFacts {
   inputHash: string
 }
 
-/** Pairs of one size that can be read in any order; pair `i` is the teacher's seed `i`. */
+/** Pairs of one size that can be read in any order; pair `i` is the teacher's seed `i`, of those that gave a pair. */
 export interface PairSet {
   readonly size: number
   readonly facts: readonly PairFacts[]

@@ -1,7 +1,7 @@
 import { seededRandom } from '@fx/core'
 
 /**
- * Which of the teacher's seeds 0 to `train + heldOut - 1` are trained on and which judge the student. It depends on the
+ * Which of the pairs 0 to `train + heldOut - 1` are trained on and which judge the student. It depends on the
  * run's seed alone, so two teachers are judged on the same seeds.
  */
 export const splitSeeds = (seed: number, train: number, heldOut: number): { train: number[]; heldOut: number[] } => {

@@ -31,7 +31,8 @@ export const pairsPhase = ({ config, teacher, clock, options }: Run) =>
       signal: options.signal,
       onPair: (done, total) => clock.onProgress({ type: 'progress', phase: 'pairs', done, total }),
     })
-    const seeds = splitSeeds(config.seed, config.pairs.train, config.pairs.heldOut)
+    const { heldOut } = config.pairs
+    const seeds = splitSeeds(config.seed, pairs.facts.length - heldOut, heldOut)
     await refuseUnchanged(pairs, seeds.heldOut, config)
     const trained = new Set(seeds.train.map(seed => pairs.facts[seed]!.inputHash))
     const duplicates = seeds.heldOut.filter(seed => trained.has(pairs.facts[seed]!.inputHash)).length
@@ -154,7 +155,8 @@ export const recordOf = (
   },
 ): RunRecord => {
   const { loss, ...numbers } = config.training
-  const { train, heldOut, parameters, changedThreshold } = config.pairs
+  const { heldOut, parameters, changedThreshold } = config.pairs
+  const train = results.pairs.facts.length - heldOut
   return {
     formatVersion: RECORD_FORMAT_VERSION,
     name: config.name,

@@ -54,6 +54,15 @@ export interface TeacherCapabilities {
   parameters: readonly string[]
 }
 
+/** A seed that gave no pair, for instance because a hosted model refused its photograph. */
+export interface SkippedSeed {
+  seed: number
+  /** In one word, for counting: `filtered`, `misaligned`, ... */
+  reason: string
+  /** In a sentence. */
+  message: string
+}
+
 /** What a caller asks for. */
 export interface PairRequest {
   effect: EffectSpec
@@ -66,6 +75,8 @@ export interface PairRequest {
    * ranges by seed, an object fixes them.
    */
   parameters?: 'default' | 'sampled' | Record<string, number>
+  /** Told of each seed that gives no pair, in its place among the pairs. */
+  onSkip?: (skipped: SkippedSeed) => void
   signal?: AbortSignal
 }
 
@@ -74,7 +85,8 @@ export interface PairRequest {
  * without a change to the student.
  *
  * `pairs` validates its request before the first pair and throws typed `FxError`s only: `unknown-effect`,
- * `invalid-argument`, `aborted`, ... It yields in the order of `seeds` and holds at most a few pairs in memory.
+ * `invalid-argument`, `aborted`, ... It yields in the order of `seeds` and holds at most a few pairs in memory. Every seed
+ * gives a pair or is told to `onSkip`; none is left out in silence.
  */
 export interface TeacherAdapter {
   /** The version of this contract. */

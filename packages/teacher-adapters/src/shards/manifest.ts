@@ -1,7 +1,7 @@
 import { canonicalJson, type EffectSpec, FxError, parseEffectSpec } from '@fx/core'
 import * as z from 'zod/mini'
 import en from 'zod/v4/locales/en.js'
-import type { Licence, TeacherPair } from '../contract/types.js'
+import type { Licence, SkippedSeed, TeacherPair } from '../contract/types.js'
 
 /** The version of the shard format that this code writes and the newest it reads. */
 export const SHARD_FORMAT_VERSION = 1
@@ -17,6 +17,9 @@ export interface ShardFile {
   firstId: string
 }
 
+/** A seed that gave no pair; the next pair is number `before`. */
+export type SkippedPlace = SkippedSeed & { before: number }
+
 /** `manifest.json`: what the shards of a folder hold. Written last, so a folder that has one is complete. */
 export interface ShardManifest {
   formatVersion: typeof SHARD_FORMAT_VERSION
@@ -31,6 +34,8 @@ export interface ShardManifest {
   /** Hash of everything that decides the bytes; a run resumes only what has its own. */
   plan: string
   shards: ShardFile[]
+  /** The seeds that gave no pair, and why; absent when every seed gave one. */
+  skipped?: SkippedPlace[]
 }
 
 /** What stands in a pair's `.json`, beside its two images. */
@@ -61,6 +66,7 @@ const manifest = z.object({
       firstId: z.string(),
     }),
   ),
+  skipped: z.optional(z.array(z.object({ seed: count, reason: z.string(), message: z.string(), before: count }))),
 })
 
 /** Ids become names of files and samples elsewhere, so they hold nothing that could mean something there. */

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest'
 import { collect } from '../../test/describe-adapter.js'
 import { filesIn, temporaryFolder } from '../../test/folder.js'
 import { effect, noise, pairOf, pairsOf, size } from '../../test/noise.js'
-import type { TeacherPair } from '../index.js'
+import type { PairRequest, TeacherPair } from '../index.js'
 import { readShards, recordShards, type WriteProgress, writeShards } from '../shards.js'
 
 const at = temporaryFolder()
@@ -228,4 +228,69 @@ test('recordShards asks a teacher only for the seeds that are missing', async ()
       refusal('resume-mismatch'),
     )
   }
+})
+
+test('seeds that give no pair are listed with their reasons, and a resumed run goes on after them', async () => {
+  const asked: number[][] = []
+  const odd = { reason: 'filtered', message: 'The service does not draw odd ones' }
+  const teacher = {
+    specificationVersion: 'v1' as const,
+    id: 'noise',
+    version: '1',
+    capabilities: {
+      deterministic: true,
+      pairCount: 100,
+      size: { min: 8, max: 8 },
+      effects: 'any' as const,
+      parameters: ['strength'],
+    },
+    async *pairs({ seeds, onSkip }: PairRequest) {
+      asked.push([...seeds])
+      for (const seed of asked.at(-1)!) {
+        if (seed % 2 === 0) yield pairOf(seed)
+        else onSkip?.({ seed, ...odd })
+      }
+    },
+  }
+  const request = { effect, size, seeds: [0, 1, 3, 2, 4, 5, 6, 7, 9, 8, 10, 11] }
+  const shards = { pairsPerShard: 2 }
+  const manifest = await recordShards(at('unbroken'), teacher, request, shards)
+  expect(manifest).toMatchObject({
+    pairCount: 6,
+    skipped: [
+      { seed: 1, ...odd, before: 1 },
+      { seed: 3, ...odd, before: 1 },
+      { seed: 5, ...odd, before: 3 },
+      { seed: 7, ...odd, before: 4 },
+      { seed: 9, ...odd, before: 4 },
+      { seed: 11, ...odd, before: 6 },
+    ],
+  })
+  const expected = await filesIn(at('unbroken'))
+  for (const moment of [1, 2, 3, 4, 5]) {
+    const folder = at(`broken-${moment}`)
+    const controller = new AbortController()
+    const seen: WriteProgress[] = []
+    const onProgress = (progress: WriteProgress) => {
+      seen.push(progress)
+      if (progress.pairs === moment) controller.abort()
+    }
+    await expect(
+      recordShards(folder, teacher, { ...request, signal: controller.signal }, { ...shards, onProgress }),
+    ).rejects.toEqual(refusal('aborted'))
+    expect(seen.at(-1)).toMatchObject({ pairs: moment, total: 12 })
+    const told: number[] = []
+    await recordShards(folder, teacher, { ...request, onSkip: ({ seed }) => told.push(seed) }, shards)
+    // Nothing that is on disk is asked for again; what was skipped after it is.
+    const from = { 1: 0, 2: 4, 3: 4, 4: 7, 5: 7 }[moment]!
+    expect(asked.at(-1)).toEqual(request.seeds.slice(from))
+    expect(told).toEqual(request.seeds.slice(from).filter(seed => seed % 2 === 1))
+    expect(await filesIn(folder)).toEqual(expected)
+  }
+  const calls = asked.length
+  await recordShards(at('unbroken'), teacher, request, shards)
+  expect(asked).toHaveLength(calls)
+  await truncate(at('unbroken', '000001.tar'), 512)
+  await recordShards(at('unbroken'), teacher, request, shards)
+  expect(await filesIn(at('unbroken'))).toEqual(expected)
 })

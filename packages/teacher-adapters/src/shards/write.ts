@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { canonicalJson, type EffectSpec, FxError, hashJson, parseEffectSpec } from '@fx/core'
 import { readJson, writeFailed, writeFileAtomic } from '@fx/core/node'
 import { throwIfAborted } from '../contract/request.js'
-import type { PairRequest, TeacherAdapter, TeacherPair } from '../contract/types.js'
+import type { PairRequest, SkippedSeed, TeacherAdapter, TeacherPair } from '../contract/types.js'
 import { encodePng } from '../image/png.js'
 import { checkRgbImage } from '../image/rgb.js'
 import {
@@ -21,10 +21,19 @@ import { TAR_END, tarFile } from './tar.js'
 export interface WriteProgress {
   /** Pairs on disk or in the shard being written, those of an earlier run included. */
   pairs: number
-  /** How many there will be, when the caller said so. */
+  /** How many there will be, when the caller said so, if no seed is skipped. */
   total?: number
   /** Whole shards on disk. */
   shards: number
+  /** Seeds that gave no pair; absent while there are none. */
+  skipped?: number
+}
+
+/** Where whoever makes the pairs tells of seeds that gave none. */
+export interface SkipLog {
+  /** How many seeds were skipped before the pair that is asked for first. */
+  readonly earlier: number
+  add(skipped: SkippedSeed): void
 }
 
 export interface WriteShardsOptions {
@@ -33,7 +42,10 @@ export interface WriteShardsOptions {
   size: number
   /** Default 512. */
   pairsPerShard?: number
-  /** How many pairs there will be, if known: a finished folder is then recognised without making a pair. */
+  /**
+   * How many pairs there will be, skipped seeds included, if known: a finished folder is then recognised without making
+   * a pair.
+   */
   total?: number
   /** Plain JSON that identifies where the pairs come from. A folder begun from another source is not resumed. */
   source?: unknown
@@ -53,13 +65,14 @@ const PARTIAL = 'manifest.partial.json'
  * whole shards and goes on; it ends byte for byte as an unbroken run would.
  *
  * @param pairs the pairs from the first on, or (so that a resumed run need not make them again) a function that gives
- *   them from any index on.
+ *   them from any index on. The function tells its log of seeds that give no pair, in their place among the pairs: they
+ *   are listed in the manifest.
  * @throws FxError `write-failed` (full disk, permissions), `aborted`, `resume-mismatch` when the folder holds other
  *   pairs, `shape-mismatch` for an image of another size, `invalid-argument` for a malformed pair or option.
  */
 export const writeShards = async (
   folder: string,
-  pairs: AsyncIterable<TeacherPair> | ((from: number) => AsyncIterable<TeacherPair>),
+  pairs: AsyncIterable<TeacherPair> | ((from: number, skips: SkipLog) => AsyncIterable<TeacherPair>),
   options: WriteShardsOptions,
 ): Promise<ShardManifest> => {
   const { effect, size, pairsPerShard = 512, total, source = null, signal, onProgress } = options
@@ -70,7 +83,7 @@ export const writeShards = async (
   throwIfAborted(signal)
   const plan = hashJson({ format: SHARD_FORMAT_VERSION, effect, size, pairsPerShard, source })
   const found = await earlierRun(folder, plan)
-  if (found?.finished && found.intact && found.manifest.pairCount === total) return found.manifest
+  if (found?.finished && found.intact && seedCount(found.manifest) === total) return found.manifest
 
   const whole = found?.manifest.shards.filter(shard => shard.pairs === pairsPerShard) ?? []
   const manifest: ShardManifest = {
@@ -83,7 +96,9 @@ export const writeShards = async (
     plan,
     shards: [...whole],
   }
-  if (total !== undefined && manifest.pairCount > total) throw holdsMore(folder, manifest.pairCount, total)
+  const skipped = found?.manifest.skipped?.filter(({ before }) => before <= manifest.pairCount) ?? []
+  if (skipped.length > 0) manifest.skipped = skipped
+  if (total !== undefined && seedCount(manifest) > total) throw holdsMore(folder, seedCount(manifest), total)
   await makeFolder(folder)
 
   // A finished folder stays finished until the first pair that it lacks has come.
@@ -109,8 +124,23 @@ export const writeShards = async (
 
   const kept = manifest.pairCount
   let index = typeof pairs === 'function' ? kept : 0
+  const report = () =>
+    onProgress?.({
+      pairs: index,
+      shards: manifest.shards.length,
+      ...(total !== undefined && { total }),
+      ...(skipped.length > 0 && { skipped: skipped.length }),
+    })
+  const skips: SkipLog = {
+    earlier: skipped.length,
+    add({ seed, reason, message }) {
+      skipped.push({ seed, reason, message, before: index })
+      manifest.skipped = skipped
+      report()
+    },
+  }
   try {
-    for await (const pair of typeof pairs === 'function' ? pairs(kept) : pairs) {
+    for await (const pair of typeof pairs === 'function' ? pairs(kept, skips) : pairs) {
       throwIfAborted(signal)
       if (index < kept) {
         const { firstId } = whole[Math.floor(index / pairsPerShard)]!
@@ -122,7 +152,7 @@ export const writeShards = async (
         if (shard.pairs === pairsPerShard) await closeShard()
       }
       index++
-      onProgress?.({ pairs: index, shards: manifest.shards.length, ...(total !== undefined && { total }) })
+      report()
     }
     throwIfAborted(signal)
     if (index < kept) throw holdsMore(folder, kept, index)
@@ -142,7 +172,7 @@ export const writeShards = async (
 
 /**
  * Asks a teacher for pairs and writes them as shards. A resumed run asks only for the seeds that are missing; a
- * finished folder is left as it is.
+ * finished folder is left as it is. Seeds that give no pair are listed in the manifest with their reasons.
  *
  * @throws FxError as `writeShards` and the teacher's `pairs` do.
  */
@@ -154,7 +184,16 @@ export const recordShards = (
 ): Promise<ShardManifest> => {
   const { effect, size, parameters = 'default', signal } = request
   const seeds = [...request.seeds]
-  return writeShards(folder, from => teacher.pairs({ ...request, seeds: seeds.slice(from) }), {
+  const from = (pair: number, skips: SkipLog) =>
+    teacher.pairs({
+      ...request,
+      seeds: seeds.slice(pair + skips.earlier),
+      onSkip(skipped) {
+        skips.add(skipped)
+        request.onSkip?.(skipped)
+      },
+    })
+  return writeShards(folder, from, {
     ...options,
     effect,
     size,
@@ -163,6 +202,8 @@ export const recordShards = (
     ...(signal && { signal }),
   })
 }
+
+const seedCount = ({ pairCount, skipped = [] }: ShardManifest): number => pairCount + skipped.length
 
 const mismatch = (folder: string, why: string): FxError =>
   new FxError('resume-mismatch', `${folder} holds other pairs (${why}); choose another folder or remove it`, {
