@@ -32,9 +32,13 @@ export const discs = (count = Number.POSITIVE_INFINITY): ImageSource => ({
 })
 
 /** Few features, quick to compare. */
-const corners: FeatureExtractor = {
+export const corners: FeatureExtractor = {
   name: 'corners',
-  extract: images => tf.tidy(() => tf.reshape(tf.avgPool(images, 8, 8, 'valid'), [images.shape[0], 12]) as tf.Tensor2D),
+  extract: images =>
+    tf.tidy(() => {
+      const half = images.shape[1] / 2
+      return tf.reshape(tf.avgPool(images, half, half, 'valid'), [images.shape[0], 12]) as tf.Tensor2D
+    }),
 }
 
 /** A training of seconds that uses everything: both penalties, mixing, labels, augmentation, mirrors, epochs. */
