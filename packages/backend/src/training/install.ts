@@ -2,6 +2,7 @@ import { activationGradients, activationKernels } from './activation.js'
 import { batchNormGradients, batchNormKernels } from './batchNorm.js'
 import { convKernels } from './convKernels.js'
 import { identityKernels } from './identity.js'
+import { matMulKernels } from './matMul.js'
 import { modulationKernels } from './modulation.js'
 import { cpuModulation } from './modulationCpu.js'
 import { compileNative } from './native.js'
@@ -9,9 +10,14 @@ import { counted, overrideGradient, overrideKernel, requireGradients } from './o
 import { correctResizeGradients } from './resize.js'
 
 const install = counted(() => [
-  ...[...convKernels, ...batchNormKernels, ...activationKernels, ...identityKernels, ...modulationKernels].map(
-    overrideKernel,
-  ),
+  ...[
+    ...convKernels,
+    ...batchNormKernels,
+    ...activationKernels,
+    ...identityKernels,
+    ...matMulKernels,
+    ...modulationKernels,
+  ].map(overrideKernel),
   ...[...batchNormGradients, ...activationGradients].map(overrideGradient),
   cpuModulation(),
   ...correctResizeGradients(),

@@ -39,6 +39,8 @@ export interface NativeKernels {
   demodulation: Kernel
   activateModulated: Kernel
   lowPassModulated: Kernel
+  matMul: Kernel
+  matMulScratch: Kernel
   sumOfSquares: Kernel
   adamStep: Kernel
   averageStep: Kernel

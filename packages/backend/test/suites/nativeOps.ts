@@ -1,28 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { expect, test } from 'vitest'
-import { relativeDifference } from '../compare.js'
-
-type Run = () => tf.Tensor[]
-
-/** The values of the tensors that `run` makes, on one backend. */
-const valuesOn = async (backend: string, run: Run): Promise<Float32Array[]> => {
-  await tf.setBackend(backend)
-  const before = tf.memory().numTensors
-  const values = tf.tidy(() => run().map(tensor => tensor.dataSync<'float32'>().slice()))
-  expect(tf.memory().numTensors).toBe(before)
-  return values
-}
-
-const expectAgreement = async (run: Run): Promise<void> => {
-  const expected = await valuesOn('cpu', run)
-  const actual = await valuesOn('wasm', run)
-  actual.forEach((values, i) => {
-    expect(relativeDifference(values, expected[i]!), `output ${i}`).toBeLessThan(1e-5)
-  })
-}
-
-const uniform = (shape: number[], seed: number, low = -1, high = 1) =>
-  tf.randomUniform(shape, low, high, 'float32', seed)
+import { expectAgreement, uniform } from '../agreement.js'
 
 const activations: [string, (x: tf.Tensor) => tf.Tensor][] = [
   ['relu', x => tf.relu(x)],
