@@ -5,8 +5,9 @@ import { writeFileAtomic } from '@fx/core/node'
 import { decodePng, encodePng } from '@fx/teacher-adapters'
 import { type RunRecord, readRecord, runFiles, type ShownSample } from '../run/record.js'
 import { chartsHtml } from './charts.js'
-import { dataUri, details, duration, escapeHtml, json, table, thousands } from './html.js'
-import { style } from './style.js'
+import { details, duration, escapeHtml, figureTiles, json, table, thousands } from './html.js'
+import { reportPage } from './page.js'
+import { type PictureRow, pictureRows } from './pictures.js'
 import { targets } from './targets.js'
 
 /** How much the difference pictures are brightened. */
@@ -27,17 +28,10 @@ export const writeReportOf = async (record: RunRecord, folder: string): Promise<
   return path
 }
 
-const page = async (record: RunRecord, folder: string): Promise<string> => `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
-<title>${escapeHtml(record.name)} - distillation report</title>
-<style>${style}</style>
-</head>
-<body>
-<p class="soft">Distillation report, ${escapeHtml(record.finished.slice(0, 16).replace('T', ' '))} UTC</p>
+const page = async (record: RunRecord, folder: string): Promise<string> =>
+  reportPage({
+    title: `${record.name} - distillation report`,
+    body: `<p class="soft">Distillation report, ${escapeHtml(record.finished.slice(0, 16).replace('T', ' '))} UTC</p>
 <h1>${escapeHtml(record.name)}</h1>
 ${summary(record)}
 ${keyFigures(record)}
@@ -56,10 +50,8 @@ ${latency(record)}
 ${details('Training options', json({ seed: record.seed, size: record.size, pairs: record.pairs, training: record.training }))}
 ${details('Effect', json(record.effect))}
 ${details(`Student spec ${record.student.specHash.slice(0, 12)}`, json(record.student.spec))}
-${details('Seconds by part of the last session', json(record.seconds))}
-</body>
-</html>
-`
+${details('Seconds by part of the last session', json(record.seconds))}`,
+  })
 
 const summary = ({ student, effect, pairs, teacher, size, training, backend, seconds }: RunRecord): string =>
   `<p>A student of ${thousands(student.parameters)} parameters learned the effect <b>${escapeHtml(effect.id)}</b> from
@@ -68,38 +60,34 @@ ${thousands(pairs.train)} pairs of ${size}x${size} pixels by the teacher <b>${es
 ${escapeHtml(backend.name)}, ${duration(seconds.total)} in all. It is judged on ${thousands(pairs.heldOut)} pairs that it
 never saw${pairs.duplicates > 0 ? `, ${pairs.duplicates} of which have an input that equals one of training` : ''}.</p>`
 
-const figure = (value: string, label: string, note: string, met: boolean): string =>
-  `<div class="figure"><b class="${met ? 'met' : 'missed'}">${escapeHtml(value)}</b>${escapeHtml(label)}` +
-  `<small>${met ? '&#10003;' : '&#10007;'} ${escapeHtml(note)}</small></div>`
-
 const keyFigures = ({ evaluation, export: exported }: RunRecord): string => {
   const { studentMae, doNothingMae } = evaluation.changedRegion
   const ratio = studentMae / doNothingMae
   const { psnrDb } = evaluation.keptRegion
-  return `<div class="figures">${[
-    figure(
-      `${(ratio * 100).toFixed(0)} %`,
-      'of the error of doing nothing, where the effect acts',
-      `target: at most ${targets.changedRatio * 100} %`,
-      ratio <= targets.changedRatio,
-    ),
-    figure(
-      `${psnrDb.toFixed(1)} dB`,
-      'how well the rest is kept (PSNR)',
-      `target: at least ${targets.keptPsnrDb} dB`,
-      psnrDb >= targets.keptPsnrDb,
-    ),
+  return figureTiles([
+    {
+      value: `${(ratio * 100).toFixed(0)} %`,
+      label: 'of the error of doing nothing, where the effect acts',
+      note: `target: at most ${targets.changedRatio * 100} %`,
+      met: ratio <= targets.changedRatio,
+    },
+    {
+      value: `${psnrDb.toFixed(1)} dB`,
+      label: 'how well the rest is kept (PSNR)',
+      note: `target: at least ${targets.keptPsnrDb} dB`,
+      met: psnrDb >= targets.keptPsnrDb,
+    },
     ...(exported
       ? [
-          figure(
-            exported.maxAbsDiff.toExponential(1),
-            'largest difference of the exported model',
-            `target: at most ${targets.exportDifference.toExponential(0)}`,
-            exported.maxAbsDiff <= targets.exportDifference,
-          ),
+          {
+            value: exported.maxAbsDiff.toExponential(1),
+            label: 'largest difference of the exported model',
+            note: `target: at most ${targets.exportDifference.toExponential(0)}`,
+            met: exported.maxAbsDiff <= targets.exportDifference,
+          },
         ]
       : []),
-  ].join('')}</div>`
+  ])
 }
 
 const readPicture = async (folder: string, name: string) => {
@@ -113,15 +101,12 @@ const readPicture = async (folder: string, name: string) => {
 type Judged = Pick<RunRecord, 'samples' | 'evaluation'>
 
 const samplesHtml = async (record: Judged, folder: string, truth = 'Teacher'): Promise<string> => {
-  const heads = ['Input', truth, 'Student', 'Difference'].map(head => `<span>${head}</span>`).join('')
-  const rows: string[] = []
-  for (const sample of record.samples) rows.push(await sampleHtml(sample, record, folder))
-  // One row of headings for each column; on a narrow screen there is one column, and the second is hidden.
-  const heading = `<div class="row heads">${heads}</div>`
-  return `<div class="samples">${heading}${heading}${rows.join('')}</div>`
+  const rows: PictureRow[] = []
+  for (const sample of record.samples) rows.push(await sampleRow(sample, record, folder))
+  return pictureRows(['Input', truth, 'Student', 'Difference'], rows)
 }
 
-const sampleHtml = async (sample: ShownSample, record: Judged, folder: string): Promise<string> => {
+const sampleRow = async (sample: ShownSample, record: Judged, folder: string): Promise<PictureRow> => {
   const [input, teacher, student] = await Promise.all(
     [sample.input, sample.teacher, sample.student].map(name => readPicture(folder, name)),
   )
@@ -133,17 +118,6 @@ const sampleHtml = async (sample: ShownSample, record: Judged, folder: string): 
       Math.min(255, Math.abs(value - student!.image.data[at]!) * DIFFERENCE_GAIN),
     ),
   })
-  const pictures = (
-    [
-      ['input', input!.png],
-      ['teacher', teacher!.png],
-      ['student', student!.png],
-      ['difference', difference],
-    ] as const
-  ).map(
-    ([role, png]) =>
-      `<img alt="${role} of seed ${sample.seed}" width="${width}" height="${height}" src="${dataUri(png)}">`,
-  )
   const figures = record.evaluation.samples.find(({ seed }) => seed === sample.seed)
   const ratio =
     figures?.studentMae != null && figures.doNothingMae ? figures.studentMae / figures.doNothingMae : undefined
@@ -153,7 +127,15 @@ const sampleHtml = async (sample: ShownSample, record: Judged, folder: string): 
     ...(ratio === undefined ? [] : [`error ${(ratio * 100).toFixed(0)} % of doing nothing`]),
     ...(figures?.keptPsnrDb == null ? [] : [`rest ${figures.keptPsnrDb.toFixed(1)} dB`]),
   ]
-  return `<figure class="sample"><div class="row">${pictures.join('')}</div><figcaption>${escapeHtml(words.join(' · '))}</figcaption></figure>`
+  const pictures = { input: input!.png, teacher: teacher!.png, student: student!.png, difference }
+  return {
+    pictures: Object.entries(pictures).map(([role, png]) => ({
+      png,
+      size: width,
+      alt: `${role} of seed ${sample.seed}`,
+    })),
+    caption: words.join(' · '),
+  }
 }
 
 const figuresTable = ({ evaluation, pairs }: Pick<RunRecord, 'evaluation' | 'pairs'>): string => {
