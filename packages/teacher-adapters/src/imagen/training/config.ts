@@ -25,7 +25,7 @@ export interface ImagenTrainingConfig {
   out: string
   /** The images to learn from, each with a caption, or a function that opens them. */
   images: ImagesOption
-  /** The frozen text encoder, or a function that opens it. An opened one is disposed of with the training. */
+  /** The frozen text encoder, or a function that opens it; what it opened is disposed of when the training ends. */
   text: TextEncoder | (() => TextEncoder | Promise<TextEncoder>)
   /**
    * A base stage makes images of `resolution` pixels a side from noise; a super-resolution stage from images of
@@ -102,8 +102,8 @@ const timestep = z.int().min(0).max(LAST_TIMESTEP)
 const isEncoder = (value: unknown): boolean =>
   typeof value === 'function' || typeof (value as Partial<TextEncoder> | null)?.encode === 'function'
 
-// Its values are judged by the network's own check.
-const anything = z.unknown().optional()
+// How they fit together is judged by the network's own check.
+const size = z.number().optional()
 
 const schema = members({
   ...commonMembers,
@@ -114,22 +114,22 @@ const schema = members({
     noiseLevel: members({ min: timestep, max: timestep }).optional(),
   }),
   unet: members({
-    blockOutChannels: anything,
-    layersPerBlock: anything,
-    attention: anything,
-    onlyCrossAttention: anything,
-    attentionHeadDim: anything,
-    encoderHidDim: anything,
-    crossAttentionDim: anything,
-    additionEmbedTypeNumHeads: anything,
-    timeEmbeddingDim: anything,
-    actFn: anything,
-    normNumGroups: anything,
-    normEps: anything,
-    resnetSkipTimeAct: anything,
-    resnetOutScaleFactor: anything,
-    midBlockScaleFactor: anything,
-    patchSize: anything,
+    blockOutChannels: z.array(z.number()),
+    encoderHidDim: z.number(),
+    crossAttentionDim: z.number(),
+    layersPerBlock: z.union([z.number(), z.array(z.number())]).optional(),
+    attention: z.array(z.boolean()).optional(),
+    onlyCrossAttention: z.boolean().optional(),
+    attentionHeadDim: size,
+    additionEmbedTypeNumHeads: size,
+    timeEmbeddingDim: size.nullable(),
+    actFn: z.enum(['gelu', 'silu']).optional(),
+    normNumGroups: size,
+    normEps: size,
+    resnetSkipTimeAct: z.boolean().optional(),
+    resnetOutScaleFactor: size,
+    midBlockScaleFactor: size,
+    patchSize: size,
   }),
   schedule: z.enum(betaSchedules).default('squaredcos_cap_v2'),
   objective: z.enum(objectives).default('v'),

@@ -12,6 +12,7 @@ import {
   type ImagenTrainingConfig,
   readImagenSnapshot,
   trainImagen,
+  writeImagenSnapshot,
 } from '../../imagen-training.js'
 import { decodePng, type TrainingEvent } from '../../index.js'
 import { readImagenStage } from '../stage-file.js'
@@ -188,4 +189,32 @@ test('a folder that cannot be written and a snapshot that is none are told as su
   await writeFile(at('run', 'snapshot.safetensors'), 'not a snapshot at all')
   await expect(trained('run')).rejects.toMatchObject({ code: expect.stringMatching(/unsupported|corrupt-file/) })
   expect(await readdir(at('run'))).toEqual(['snapshot.safetensors'])
+})
+
+test('a training that explodes says so, keeps its snapshot and leaves no tensors', async () => {
+  await trained('run')
+  const { trainer, ...rest } = (await readImagenSnapshot(at('run', 'snapshot.safetensors')))!
+  const tensors = new Map(trainer.tensors)
+  const { shape, data } = tensors.get('unet.conv_in.weight')!
+  tensors.set('unet.conv_in.weight', { shape, data: data.map(() => Number.NaN) })
+  await writeImagenSnapshot(at('run', 'snapshot.safetensors'), { trainer: { ...trainer, tensors }, ...rest })
+  const before = [tf.memory().numTensors, await readFile(at('run', 'snapshot.safetensors'))]
+  await expect(trained('run', { totalImages: 16 })).rejects.toMatchObject({
+    code: 'not-finite',
+    message: expect.stringMatching(/The loss became NaN at step 3/),
+  })
+  expect([tf.memory().numTensors, await readFile(at('run', 'snapshot.safetensors'))]).toEqual(before)
+})
+
+test('an encoder that the training opened is closed with it, however it ends', async () => {
+  let open = 0
+  const text = () => {
+    open++
+    return { ...wordEncoder(), dispose: () => void open-- }
+  }
+  await trained('run', { text, totalImages: 4 })
+  expect(open).toBe(0)
+  const images = { ...captionedDiscs(7), load: async () => Promise.reject(new Error('the images are gone')) }
+  await expect(trained('other', { text, images })).rejects.toThrow('the images are gone')
+  expect(open).toBe(0)
 })
