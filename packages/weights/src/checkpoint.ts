@@ -1,4 +1,5 @@
 import { corrupt, truncated, unsupported } from './errors.js'
+import { NPY_MAGIC, readNpy } from './npy.js'
 import { builtinGlobals } from './pickle/builtins.js'
 import { ByteCursor } from './pickle/cursor.js'
 import { runPickle } from './pickle/machine.js'
@@ -18,12 +19,18 @@ import { type Contents, type ModuleInfo, type PlainRecord, walkTorch } from './w
  * How a checkpoint is laid out. `stylegan-pickle` is what StyleGAN2-ADA and StyleGAN3 write from PyTorch,
  * `tensorflow-pickle` what the StyleGANs before them wrote.
  */
-export type CheckpointLayout = 'safetensors' | 'torch-zip' | 'torch-legacy' | 'stylegan-pickle' | 'tensorflow-pickle'
+export type CheckpointLayout =
+  | 'safetensors'
+  | 'torch-zip'
+  | 'torch-legacy'
+  | 'stylegan-pickle'
+  | 'tensorflow-pickle'
+  | 'npy'
 
 /** An open checkpoint: descriptions of tensors, whose elements are read when asked for. */
 export interface Checkpoint {
   readonly layout: CheckpointLayout
-  /** Names as in a state dict, joined with `.`; TensorFlow's are joined with `/`. */
+  /** Names as in a state dict, joined with `.`; TensorFlow's are joined with `/`. The one array of an npy is `array`. */
   readonly tensors: TensorMap
   /** Plain data beside the tensors: safetensors' `__metadata__`, a training's arguments. */
   readonly metadata: PlainRecord
@@ -77,6 +84,7 @@ const readContents = async (source: ByteSource, options: OpenOptions): Promise<[
     const root = await readLegacyStream({ source, globals: torch, budget })
     return ['torch-legacy', walkTorch(source, root)]
   }
+  if (startsWith(head, NPY_MAGIC)) return ['npy', await readNpy(source)]
   // A header of 384 bytes begins like a pickle of protocol 1; below 4 GiB its length ends in four zeros.
   const header = head[8] === 0x7b
   const plausible = header && head.subarray(4, 8).every(byte => byte === 0)
@@ -93,7 +101,7 @@ const readPickle = async (source: ByteSource, budget: Budget): Promise<[Checkpoi
   throw unsupported(source, 'its pickle holds neither modules nor networks')
 }
 
-const layouts = 'safetensors, torch.save (.pt, .pth) and StyleGAN pickles (.pkl) are read'
+const layouts = 'safetensors, torch.save (.pt, .pth), StyleGAN pickles (.pkl) and .npy are read'
 
 /** Says what a file is instead, where that is easy to tell: downloads often fail with a page of text. */
 const notACheckpoint = (source: ByteSource, head: Uint8Array): Error => {

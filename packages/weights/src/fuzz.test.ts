@@ -79,6 +79,7 @@ describe('mutated checkpoints give tensors or a typed error', () => {
     'tiny.ada4.pkl',
     'tiny.tf2.pkl',
     'tiny.tf4.pkl',
+    'tiny.npy',
   ])('10,000 copies of %s', async name => {
     const { read, refused } = await fuzz(name, 10_000, seededRandom('fuzz', name))
     expect(read + refused).toBe(10_000)
@@ -104,6 +105,7 @@ describe('every prefix of a checkpoint is refused', () => {
     'tiny.ada4.pkl',
     'tiny.tf2.pkl',
     'tiny.tf4.pkl',
+    'tiny.npy',
   ])('%s, as truncated', async name => {
     const whole = fixture(name)
     for (let length = 0; length < whole.length; length++) {
