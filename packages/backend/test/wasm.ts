@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { prepareBackend } from '../src/index.js'
 import { installTrainingKernels } from '../src/training.js'
 import { convGradients } from './suites/convGradients.js'
+import { groupNorms } from './suites/groupNorm.js'
 import { matMul } from './suites/matMul.js'
 import { nativeOps } from './suites/nativeOps.js'
 import { optimizers } from './suites/optimizers.js'
@@ -21,6 +22,7 @@ export const wasmSuites = (threads: number): void => {
   // The kernels are the same in both builds, so the slower one repeats only some of the cases.
   describe('convolution gradients', () => convGradients(threads === 1 ? 1 : 5))
   describe('products of matrices', matMul)
+  describe('group normalisation', groupNorms)
   describe('native operations', nativeOps)
   describe('optimisers', () => optimizers('wasm'))
   describe('a training step', trainingStep)

@@ -1,7 +1,7 @@
 import { FxError } from '@fx/core'
 import type { TensorInfo } from '@tensorflow/tfjs-core'
 import * as tf from '@tensorflow/tfjs-core'
-import { addressOf, allocate, heapOf, nativeKernels, type WasmBackend, withScratch } from './native.js'
+import { addressOf, allocateZeros, nativeKernels, withScratch } from './native.js'
 import type { Call, NativeKernel } from './override.js'
 
 type Shape4 = [number, number, number, number]
@@ -68,20 +68,13 @@ const depthwiseArgs = (info: ConvInfo): number[] => [
   info.padInfo.left,
 ]
 
-/** A new tensor of zeros: the kernels add to it, tap by tap. */
-const zeros = (backend: WasmBackend, shape: number[]) => {
-  const output = allocate(backend, shape)
-  heapOf(backend).fill(0, output.address >>> 2, (output.address >>> 2) + tf.util.sizeFromShape(shape))
-  return output
-}
-
 const filterGradient =
   (depthwise: boolean) =>
   ({ inputs, attrs: given, backend }: Call) => {
     const { x, dy } = inputs as { x: TensorInfo; dy: TensorInfo }
     const attrs = given as unknown as ConvAttrs
     const info = convInfo(x.shape, attrs.filterShape!, attrs, depthwise)
-    const dw = zeros(backend, attrs.filterShape!)
+    const dw = allocateZeros(backend, attrs.filterShape!)
     const native = nativeKernels(backend)
     const run = depthwise ? native.depthwiseBackpropFilter : native.convBackpropFilter
     const args = depthwise ? depthwiseArgs(info) : convArgs(info)
@@ -93,7 +86,7 @@ const depthwiseInputGradient = ({ inputs, attrs: given, backend }: Call) => {
   const { dy, filter } = inputs as { dy: TensorInfo; filter: TensorInfo }
   const attrs = given as unknown as ConvAttrs
   const info = convInfo(attrs.inputShape!, filter.shape, attrs, true)
-  const dx = zeros(backend, attrs.inputShape!)
+  const dx = allocateZeros(backend, attrs.inputShape!)
   const native = nativeKernels(backend)
   native.depthwiseBackpropInput(addressOf(backend, dy), addressOf(backend, filter), dx.address, ...depthwiseArgs(info))
   return dx.info
@@ -106,7 +99,7 @@ const inputGradient = ({ inputs, attrs: given, backend }: Call) => {
   const native = nativeKernels(backend)
   return withScratch(backend, tf.util.sizeFromShape(filter.shape), turned => {
     const taps = info.filterHeight * info.filterWidth
-    const dx = zeros(backend, attrs.inputShape!)
+    const dx = allocateZeros(backend, attrs.inputShape!)
     native.turnFilter(addressOf(backend, filter), turned, taps, info.inChannels, info.outChannels)
     native.convBackpropInput(addressOf(backend, dy), turned, dx.address, ...convArgs(info))
     return dx.info

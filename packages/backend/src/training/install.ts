@@ -1,6 +1,7 @@
 import { activationGradients, activationKernels } from './activation.js'
 import { batchNormGradients, batchNormKernels } from './batchNorm.js'
 import { convKernels } from './convKernels.js'
+import { groupNormGradient, groupNormKernels } from './groupNorm.js'
 import { identityKernels } from './identity.js'
 import { matMulKernels } from './matMul.js'
 import { modulationKernels } from './modulation.js'
@@ -14,19 +15,21 @@ const install = counted(() => [
     ...convKernels,
     ...batchNormKernels,
     ...activationKernels,
+    ...groupNormKernels,
     ...identityKernels,
     ...matMulKernels,
     ...modulationKernels,
   ].map(overrideKernel),
   ...[...batchNormGradients, ...activationGradients].map(overrideGradient),
+  groupNormGradient(),
   cpuModulation(),
   ...correctResizeGradients(),
 ])
 
 /**
- * Registers what training on tfjs-wasm needs: the missing convolution gradients, and fast versions of slow kernels and
- * gradients. Other backends keep their behaviour, except that the gradients of resizing are put right on all of them and
- * that cpu gets `FxModulatedActivation`, too. Call it after `prepareBackend`, before training.
+ * Registers what training on tfjs-wasm needs: the missing convolution gradients, fast versions of slow kernels and
+ * gradients, and `FxGroupNorm`. Other backends keep their behaviour, except that the gradients of resizing are put right
+ * on all of them and that cpu gets `FxModulatedActivation`, too. Call it after `prepareBackend`, before training.
  *
  * May be called any number of times; each returned function takes back one call, and the last one restores every
  * original registration.

@@ -1,6 +1,6 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core'
 import * as tf from '@tensorflow/tfjs-core'
-import { addressOf, allocate, heapOf, nativeKernels, withScratch } from './native.js'
+import { addressOf, allocate, allocateZeros, nativeKernels, withScratch } from './native.js'
 import type { Call, NativeKernel } from './override.js'
 
 /** How many matrices further each step along the axes of `shape` leads in a tensor of `batch`: none where it repeats. */
@@ -34,10 +34,10 @@ const batchMatMul = ({ inputs, attrs, backend }: Call) => {
   const left = inner !== depth || a.dtype !== 'float32' || b.dtype !== 'float32'
   if (left || (single && depth > 0 && !transposeA && !transposeB)) return undefined
   const batch = tf.broadcast_util.assertAndGetBroadcastShape(aBatch, bBatch)
-  const product = allocate(backend, [...batch, rows, columns])
-  const size = tf.util.sizeFromShape(product.info.shape)
-  if (depth === 0) heapOf(backend).fill(0, product.address >>> 2, (product.address >>> 2) + size)
-  if (depth === 0 || size === 0) return product.info
+  const shape = [...batch, rows, columns]
+  if (depth === 0) return allocateZeros(backend, shape).info
+  const product = allocate(backend, shape)
+  if (tf.util.sizeFromShape(shape) === 0) return product.info
 
   const native = nativeKernels(backend)
   const [aAt, bAt] = [addressOf(backend, a), addressOf(backend, b)]

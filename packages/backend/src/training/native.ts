@@ -39,6 +39,8 @@ export interface NativeKernels {
   demodulation: Kernel
   activateModulated: Kernel
   lowPassModulated: Kernel
+  groupNorm: Kernel
+  groupNormGrad: Kernel
   matMul: Kernel
   matMulScratch: Kernel
   sumOfSquares: Kernel
@@ -106,6 +108,13 @@ export const addressOf = (backend: WasmBackend, { dataId }: { dataId: DataId }):
 export const allocate = (backend: WasmBackend, shape: number[]): { info: TensorInfo; address: number } => {
   const info = backend.makeOutput(shape, 'float32')
   return { info, address: addressOf(backend, info) }
+}
+
+/** A new float tensor of zeros, for kernels that add to it. */
+export const allocateZeros = (backend: WasmBackend, shape: number[]): { info: TensorInfo; address: number } => {
+  const output = allocate(backend, shape)
+  heapOf(backend).fill(0, output.address >>> 2, (output.address >>> 2) + tf.util.sizeFromShape(shape))
+  return output
 }
 
 /** Calls `use` with the address of `floats` uninitialised floats that are freed afterwards. */

@@ -26,13 +26,14 @@ export const resnet = (
   embedding: tf.Tensor2D,
 ): tf.Tensor4D => {
   const { normNumGroups: groups, normEps: epsilon, actFn } = config
+  const norm = { groups, epsilon, actFn }
   const resampled = resample === 'down' ? halved : resample === 'up' ? doubled : (x: tf.Tensor4D) => x
-  const first = resampled(activation(actFn, groupNorm(store, `${name}.norm1`, x, groups, epsilon)))
+  const first = resampled(groupNorm(store, `${name}.norm1`, x, norm))
   const hidden = conv(store, `${name}.conv1`, first)
   const told = config.resnetSkipTimeAct ? embedding : activation(actFn, embedding)
   const [scale, shift] = tf.split(linear(store, `${name}.time_emb_proj`, told), 2, 1) as [tf.Tensor2D, tf.Tensor2D]
-  const second = groupNorm(store, `${name}.norm2`, hidden, groups, epsilon, { scale, shift })
-  const branch = conv(store, `${name}.conv2`, activation(actFn, second))
+  const second = groupNorm(store, `${name}.norm2`, hidden, { ...norm, modulation: { scale, shift } })
+  const branch = conv(store, `${name}.conv2`, second)
   const skip = resampled(x)
   const shortcut = inChannels === outChannels ? skip : conv(store, `${name}.conv_shortcut`, skip)
   const sum = tf.add<tf.Tensor4D>(shortcut, branch)
@@ -50,10 +51,15 @@ export const attention = (
   const { normNumGroups: groups, normEps: epsilon, attentionHeadDim, onlyCrossAttention } = config
   const [n, height, width] = x.shape
   const heads = channels / attentionHeadDim
-  const pixels = tf.reshape(groupNorm(store, `${name}.group_norm`, x, groups, epsilon), [n, height * width, channels])
+  const pixels = tf.reshape(groupNorm(store, `${name}.group_norm`, x, { groups, epsilon }), [
+    n,
+    height * width,
+    channels,
+  ])
   const [, length, textWidth] = text.shape
   const line = tf.reshape(text, [n, 1, length, textWidth]) as tf.Tensor4D
-  const words = tf.reshape(groupNorm(store, `${name}.norm_cross`, line, TEXT_NORM_GROUPS, 1e-5), text.shape)
+  const textNorm = { groups: TEXT_NORM_GROUPS, epsilon: 1e-5 }
+  const words = tf.reshape(groupNorm(store, `${name}.norm_cross`, line, textNorm), text.shape)
   const projected = (to: string, from: tf.Tensor): tf.Tensor4D =>
     splitHeads(linear(store, `${name}.${to}`, from as tf.Tensor3D), heads)
   const both = (ofText: string, ofPixels: string): tf.Tensor4D => {

@@ -32,27 +32,28 @@ const gelu = <T extends tf.Tensor>(x: T): T => tf.mul(x, tf.add(tf.mul(tf.erf(tf
 
 export const activation = <T extends tf.Tensor>(name: 'gelu' | 'silu', x: T): T => (name === 'silu' ? silu(x) : gelu(x))
 
-export interface Modulation {
+interface Modulation {
   /** `[N, C]`: the normalised values are multiplied by `1 + scale`, ... */
   scale: tf.Tensor2D
   /** ... and this is added. */
   shift: tf.Tensor2D
 }
 
-/**
- * Group normalisation of `[N, H, W, C]` over space and the channels of a group, and perhaps a modulation after it: one
- * scale and one offset for each image and channel, so that the image is passed twice for its moments and twice more.
- *
- * Source: Wu and He, "Group normalization", ECCV 2018; scale and shift: Dhariwal and Nichol, NeurIPS 2021, section 3.1.
- */
-export const groupNorm = (
-  store: Store,
-  name: string,
-  x: tf.Tensor4D,
-  groups: number,
-  epsilon: number,
-  modulation?: Modulation,
-): tf.Tensor4D => {
+interface GroupNormOptions {
+  groups: number
+  epsilon: number
+  modulation?: Modulation
+  /** The activation after all that. Default: none. */
+  actFn?: 'gelu' | 'silu'
+}
+
+/** The kernel of `@fx/backend/training` that does all of it, on wasm; it is differentiable once. */
+const FUSED = 'FxGroupNorm'
+
+const fusible = (): boolean => tf.engine().state.gradientDepth < 2 && tf.getKernel(FUSED, tf.getBackend()) !== undefined
+
+/** `(x - mean) / deviation`: the image is passed twice for its moments and twice more. */
+const normalised = (x: tf.Tensor4D, groups: number, epsilon: number): tf.Tensor4D => {
   const [n, , , channels] = x.shape
   const members = channels / groups
   /** The mean over a group of what was averaged over space, for each channel again. */
@@ -75,15 +76,36 @@ export const groupNorm = (
     }
     return { value, gradFunc }
   }
-  const weight = store.get<tf.Tensor1D>(`${name}.weight`)
-  const bias = store.get<tf.Tensor1D>(`${name}.bias`)
-  const normalised = tf.customGrad(normalise as never)(x) as tf.Tensor4D
-  if (!modulation) return tf.add(tf.mul(normalised, weight), bias)
-  const gain = tf.add(1, modulation.scale)
-  const perImage = (t: tf.Tensor): tf.Tensor4D => tf.reshape(t, [n, 1, 1, channels]) as tf.Tensor4D
-  const scale = perImage(tf.mul(weight, gain))
-  const offset = perImage(tf.add(tf.mul(bias, gain), modulation.shift))
-  return tf.add(tf.mul(normalised, scale), offset)
+  return tf.customGrad(normalise as never)(x) as tf.Tensor4D
+}
+
+/**
+ * Group normalisation of `[N, H, W, C]` over space and the channels of a group, perhaps a modulation after it, which makes
+ * one scale and one offset for each image and channel, and perhaps an activation.
+ *
+ * Source: Wu and He, "Group normalization", ECCV 2018; scale and shift: Dhariwal and Nichol, NeurIPS 2021, section 3.1.
+ */
+export const groupNorm = (
+  store: Store,
+  name: string,
+  x: tf.Tensor4D,
+  { groups, epsilon, modulation, actFn }: GroupNormOptions,
+): tf.Tensor4D => {
+  let scale: tf.Tensor = store.get<tf.Tensor1D>(`${name}.weight`)
+  let shift: tf.Tensor = store.get<tf.Tensor1D>(`${name}.bias`)
+  if (modulation) {
+    const gain = tf.add(1, modulation.scale)
+    const perImage = (t: tf.Tensor): tf.Tensor => tf.reshape(t, [x.shape[0], 1, 1, x.shape[3]])
+    shift = perImage(tf.add(tf.mul(shift, gain), modulation.shift))
+    scale = perImage(tf.mul(scale, gain))
+  }
+  if (fusible()) {
+    const silu = actFn === 'silu'
+    const [y] = tf.engine().runKernel(FUSED, { x, scale, shift }, { groups, epsilon, silu }) as unknown as [tf.Tensor4D]
+    return actFn === 'gelu' ? gelu(y) : y
+  }
+  const y = tf.add<tf.Tensor4D>(tf.mul(normalised(x, groups, epsilon), scale), shift)
+  return actFn ? activation(actFn, y) : y
 }
 
 export const layerNorm = <T extends tf.Tensor>(store: Store, name: string, x: T): T => {

@@ -130,8 +130,8 @@ const run = (
     }
     if (resampler) h = resnet(store, resampler, config, h, embedding)
   }
-  const normed = groupNorm(store, 'conv_norm_out', h, normNumGroups, normEps)
-  return fromPatches(conv(store, 'conv_out', activation(actFn, normed)), patchSize)
+  const last = groupNorm(store, 'conv_norm_out', h, { groups: normNumGroups, epsilon: normEps, actFn })
+  return fromPatches(conv(store, 'conv_out', last), patchSize)
 }
 
 /** Squares of pixels to channels: `[N, H, W, C]` to `[N, H / size, W / size, size^2 C]`. */
