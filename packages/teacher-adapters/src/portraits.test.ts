@@ -3,20 +3,28 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { sha256Hex } from '@fx/core'
 import { describe, expect, test } from 'vitest'
-import { collect, describeAdapter } from '../test/describe-adapter.js'
+import { collect } from '../test/collect.js'
 import { changedRegion, type EffectSpec, equalImages, type RgbImage, type TeacherAdapter } from './index.js'
 import { type PortraitEffectId, portraitEffects, portraitStyles, portraits } from './portraits.js'
+import { teacherConformance } from './testing.js'
 
 const hair = portraitEffects['hair-colour']
 const seeds = (count: number) => Array.from({ length: count }, (_, seed) => seed)
 const effectsOf = (teacher: TeacherAdapter) => teacher.capabilities.effects as readonly PortraitEffectId[]
 
-describeAdapter('portraits', { adapter: () => portraits(), effect: hair, size: 32, seeds: [5, 0, 900000, 3, 12] })
-describeAdapter('portraits, on or off', {
-  adapter: () => portraits({ style: 'notionists' }),
-  effect: portraitEffects.glasses,
+const source = { entry: '@fx/teacher-adapters/portraits', conditions: ['@fx/source'] }
+teacherConformance({
+  ...source,
+  name: 'portraits',
+  create: () => portraits(),
+  effects: effectsOf(portraits()).map(id => portraitEffects[id]),
+})
+teacherConformance({
+  ...source,
+  name: 'portraits in another style and size',
+  create: () => portraits({ style: 'notionists' }),
+  effects: effectsOf(portraits({ style: 'notionists' })).map(id => portraitEffects[id]),
   size: 24,
-  seeds: [5, 0, 7, 3],
 })
 
 describe.each(portraitStyles)('%s', style => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { seededRandom } from '@fx/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { collect, describeAdapter } from '../test/describe-adapter.js'
+import { collect } from '../test/collect.js'
 import { temporaryFolder } from '../test/folder.js'
 import { effect, noise, pairOf, pairsOf, size } from '../test/noise.js'
 import { type EffectSpec, encodePng, equalImages, FxError, type TeacherPair } from './index.js'
@@ -11,36 +11,44 @@ import { portraitEffects, portraits } from './portraits.js'
 import { recorded } from './recorded.js'
 import { TAR_END, tarFile } from './shards/tar.js'
 import { recordShards, writeShards } from './shards.js'
+import { teacherConformance } from './testing.js'
 
 const refusal = (code: string, message = /./) =>
   expect.objectContaining({ code, message: expect.stringMatching(message) })
 const plain: EffectSpec = { ...effect, parameters: {} }
+const hair = portraitEffects['hair-colour']
 
 describe('the contract', () => {
   let folder: string
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'fx-recorded-'))
-    await writeShards(join(folder, 'shards'), pairsOf(0, 12), { effect, size, pairsPerShard: 5 })
+    const request = { effect: hair, size: 24, seeds: Array.from({ length: 20 }, (_, i) => 7 * i) }
+    await recordShards(
+      join(folder, 'shards'),
+      portraits(),
+      { ...request, parameters: 'sampled' },
+      { pairsPerShard: 15 },
+    )
     await mkdir(join(folder, 'files'))
-    for (let i = 0; i < 12; i++) {
-      await writeFile(join(folder, 'files', `${i + 10}.input.png`), encodePng(noise(i)))
-      await writeFile(join(folder, 'files', `${i + 10}.target.png`), encodePng(noise(i + 1)))
+    for (const { input, target, provenance } of await collect(portraits().pairs(request))) {
+      const name = join(folder, 'files', String(provenance.seed + 1000))
+      await writeFile(`${name}.input.png`, encodePng(input))
+      await writeFile(`${name}.target.png`, encodePng(target))
     }
   })
   afterAll(() => rm(folder, { recursive: true }))
-  const seeds = [7, 0, 11, 4, 4 + 1]
-  describeAdapter('recorded shards', { adapter: () => recorded({ path: join(folder, 'shards') }), effect, size, seeds })
-  describeAdapter('a recorded tar', {
-    adapter: () => recorded({ path: join(folder, 'shards', '000000.tar') }),
-    effect,
-    size,
-    seeds: [3, 0, 4, 1],
-  })
-  describeAdapter('recorded files', {
-    adapter: () => recorded({ path: join(folder, 'files') }),
-    effect: plain,
-    size,
-    seeds,
+  const source = { entry: '@fx/teacher-adapters/recorded', conditions: ['@fx/source'] }
+  for (const [name, ...path] of [
+    ['recorded shards', 'shards'],
+    ['a recorded tar', 'shards', '000000.tar'],
+  ] as const) {
+    teacherConformance({ ...source, name, create: () => recorded({ path: join(folder, ...path) }), effects: [hair] })
+  }
+  teacherConformance({
+    ...source,
+    name: 'recorded files',
+    create: () => recorded({ path: join(folder, 'files') }),
+    effects: [{ ...hair, parameters: {} }],
   })
 })
 

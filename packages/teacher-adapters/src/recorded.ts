@@ -60,6 +60,7 @@ export const recorded = async ({
       size: { min: side, max: side },
       effects: effect === undefined ? 'any' : [effect],
       parameters: names,
+      recorded: true,
     },
     async *pairs(request: PairRequest) {
       const { effect, size, seeds, parametersFor, throwIfAborted } = validatePairRequest(adapter, request)

@@ -1,6 +1,9 @@
 import { type EffectSpec, FxError } from '@fx/core'
 import { describe, expect, test } from 'vitest'
-import { checkRgbImage, equalImages, type PairRequest, type TeacherAdapter, type TeacherPair } from '../src/index.js'
+import { checkRgbImage, equalImages, type PairRequest, type TeacherAdapter } from '../src/index.js'
+import { collect } from './collect.js'
+
+export { collect }
 
 export interface AdapterCase {
   adapter: () => Promise<TeacherAdapter> | TeacherAdapter
@@ -9,12 +12,6 @@ export interface AdapterCase {
   size: number
   /** At least four seeds, not in order. */
   seeds: readonly number[]
-}
-
-export const collect = async (pairs: AsyncIterable<TeacherPair>): Promise<TeacherPair[]> => {
-  const all: TeacherPair[] = []
-  for await (const pair of pairs) all.push(pair)
-  return all
 }
 
 /** What every teacher owes the contract, whatever makes its pairs. */

@@ -35,6 +35,7 @@ test('parameters are the defaults, a draw by seed, or fixed values over the defa
 test.each([
   ['out of range', { strength: 0.8 }, /strength.*0\.8.*0\.25 and 0\.75/],
   ['not a number', { strength: Number.NaN }, /NaN/],
+  ['a text', { strength: '0.5' } as never, /'strength'.*is 0\.5/],
   ['of no parameter', { age: 1 }, /'age'.*'strength' or 'hue'/],
   ['of a name that objects inherit', { constructor: 1 } as never, /'constructor'/],
 ])('a fixed value %s is refused', (_, parameters, message) => {
@@ -50,8 +51,28 @@ test('the last seed is the last pair', () => {
   expect(() => ask(new Set([10]))).toThrow(/no seed 10/)
 })
 
-test('a refusal names the allowed values', () => {
+test.each([
+  ['size', { size: 65 }, /65.*16 to 64/],
+  ['effect', { effect: { ...effect, id: 'No Id' } }, /kebab-case/],
+  ['seed', { seeds: [3, 0.5] }, /no seed 0\.5.*0 to 9/],
+  ['list of seeds', { seeds: 5 }, /seeds is 5; it must be an array or another iterable/],
+  ['choice of parameters', { parameters: 'random' }, /'random'.*'sampled'/],
+  ['parameter', { effect: { ...effect, parameters: { age: { min: 0, max: 1, default: 0 } } } }, /'age'.*'strength' or/],
+])('a bad %s is refused, and the allowed values are named', (_, request: object, message) => {
+  const ask = () => validatePairRequest(adapter, { effect, size: 16, seeds: [], ...request })
+  expect(ask).toThrow(expect.objectContaining({ code: 'invalid-argument', message: expect.stringMatching(message) }))
+})
+
+test('an unknown effect is refused with the known ones, an aborted request with its reason', () => {
   const ask = (request: object) => () => validatePairRequest(adapter, { effect, size: 16, seeds: [], ...request })
-  expect(ask({ size: 65 })).toThrow(/65.*16 to 64/)
-  expect(ask({ effect: { ...effect, id: 'beard' } })).toThrow(/'beard'.*'hair-colour' or 'glasses'/)
+  expect(ask({ effect: { ...effect, id: 'beard' } })).toThrow(
+    expect.objectContaining({
+      code: 'unknown-effect',
+      message: expect.stringMatching(/'beard'.*'hair-colour' or 'glasses'/),
+    }),
+  )
+  const reason = new Error('enough')
+  expect(ask({ signal: AbortSignal.abort(reason) })).toThrow(
+    expect.objectContaining({ code: 'aborted', cause: reason }),
+  )
 })

@@ -1,4 +1,4 @@
-import { defaultParameters, type EffectSpec, FxError, listed, parseEffectSpec, seededRandom } from '@fx/core'
+import { defaultParameters, type EffectSpec, FxError, listed, parseEffectSpec, seededRandom, shown } from '@fx/core'
 import type { PairRequest, TeacherAdapter } from './types.js'
 
 /** A request that was checked, with everything decided that does not depend on a seed. */
@@ -49,6 +49,9 @@ export const validatePairRequest = (
       `The teacher '${adapter.id}' cannot make images of size ${request.size}; the size must be an integer from ${min} to ${max}`,
       { details: { size: request.size, min, max } },
     )
+  }
+  if (typeof request.seeds?.[Symbol.iterator] !== 'function') {
+    throw new FxError('invalid-argument', `seeds is ${shown(request.seeds)}; it must be an array or another iterable`)
   }
   const checkSeed = (seed: number) => checkedSeed(adapter, seed)
   if (Array.isArray(request.seeds)) request.seeds.forEach(checkSeed)
@@ -116,7 +119,7 @@ export const parameterResolver = (
         { details: { parameter: name } },
       )
     }
-    if (!(value >= range.min && value <= range.max)) {
+    if (!(typeof value === 'number' && value >= range.min && value <= range.max)) {
       throw new FxError(
         'invalid-argument',
         `The parameter '${name}' of '${effect.id}' is ${value}; it must lie between ${range.min} and ${range.max}`,

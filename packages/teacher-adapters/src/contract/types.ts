@@ -52,6 +52,11 @@ export interface TeacherCapabilities {
   effects: readonly string[] | 'any'
   /** Names of the effect parameters it honours; an effect that declares another one is refused. */
   parameters: readonly string[]
+  /**
+   * True when the pairs were made before: their provenance tells by whom and from which seed, and their parameter values
+   * cannot be chosen, so that callers ask with `parameters: 'sampled'`. Default false.
+   */
+  recorded?: boolean
 }
 
 /** A seed that gave no pair, for instance because a hosted model refused its photograph. */

@@ -1,6 +1,6 @@
 import { readFile, rename, rm, truncate, writeFile } from 'node:fs/promises'
 import { beforeEach, expect, test } from 'vitest'
-import { collect } from '../../test/describe-adapter.js'
+import { collect } from '../../test/collect.js'
 import { temporaryFolder } from '../../test/folder.js'
 import { effect, pairOf, pairsOf, size } from '../../test/noise.js'
 import { openShards, readShards, writeShards } from '../shards.js'

@@ -7,7 +7,7 @@ import { sha256Hex } from '@fx/core'
 import { openCheckpoint } from '@fx/weights'
 import * as tf from '@tensorflow/tfjs-core'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { collect, describeAdapter } from '../../test/describe-adapter.js'
+import { collect } from '../../test/collect.js'
 import { filesIn, temporaryFolder } from '../../test/folder.js'
 import { hashTinyPairs } from '../../test/hash-tiny-pairs.js'
 import { tinyConfig, tinyEdit, tinyEffect, tinyGenerator, tinyTeacher, tinyWeights } from '../../test/tiny-stylegan2.js'
@@ -22,6 +22,7 @@ import {
   type LatentEditor,
   toRgbImages,
 } from '../stylegan2.js'
+import { teacherConformance } from '../testing.js'
 
 const isFxError = (code: string, message: RegExp) =>
   expect.objectContaining({ code, message: expect.stringMatching(message) })
@@ -40,12 +41,13 @@ describe.each(['cpu', 'wasm'] as const)('on %s', backend => {
     await prepareBackend({ backend, threads: 1 })
   })
 
-  describeAdapter('stylegan2', { adapter: () => tinyTeacher(), effect: tinyEffect, size: 16, seeds: [5, 0, 90000, 3] })
-  describeAdapter('stylegan2 in batches', {
-    adapter: () => tinyTeacher({ batchSize: 3, noise: 'random' }),
-    effect: tinyEffect,
-    size: 8,
-    seeds: [5, 0, 90000, 3],
+  const source = { entry: '@fx/teacher-adapters/stylegan2', conditions: ['@fx/source'] }
+  teacherConformance({
+    ...source,
+    name: `stylegan2${backend === 'wasm' ? ' in batches' : ''}`,
+    create: () => tinyTeacher(backend === 'wasm' ? { batchSize: 3, noise: 'random' } : {}),
+    effects: [tinyEffect],
+    distillation: { pairs: 12 },
   })
 
   test('the input is G(w), the target G(w + strength * d), both with the same noise', async () => {
