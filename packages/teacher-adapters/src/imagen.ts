@@ -1,3 +1,5 @@
+export { type ImagenTeacherOptions, imagenTeacher } from './imagen/adapter.js'
+export type { MaskOf, PairPrompts, SourceOf } from './imagen/adapter-pairs.js'
 export {
   addNoise,
   epsilonOf,
@@ -43,6 +45,26 @@ export {
 } from './imagen/diffusion/scheduler-config.js'
 export { type Threshold, thresholded } from './imagen/diffusion/threshold.js'
 export { respacedTimesteps, type TimestepSpacing } from './imagen/diffusion/timesteps.js'
+export { type CascadeOptions, cascade } from './imagen/pipeline/cascade.js'
+export type {
+  Cascade,
+  CascadeEdit,
+  CascadeProgress,
+  CascadeRequest,
+  Rendering,
+} from './imagen/pipeline/cascade-types.js'
+export { type DiffusersStageOptions, readDiffusersStage } from './imagen/pipeline/diffusers-folder.js'
+export type { EditMethod, EditStrength, StrengthMapping } from './imagen/pipeline/edit.js'
+export type { PredictedMaskOptions } from './imagen/pipeline/mask.js'
+export type { Stage, StageSampling } from './imagen/pipeline/stage.js'
+export type { StageSource } from './imagen/pipeline/stage-source.js'
+export {
+  type EncodeImagenStageOptions,
+  encodeImagenStage,
+  type ImagenStageWeights,
+  readImagenStage,
+  type StageInfo,
+} from './imagen/stage-file.js'
 export { randomT5Weights, type T5Encoder, type T5Options, type TokenRows, t5Encoder } from './imagen/text/t5.js'
 export { encodeT5Config, parseT5Config, type T5Config } from './imagen/text/t5-config.js'
 export {

@@ -3,8 +3,6 @@ import { describe, expect, test } from 'vitest'
 import { checkRgbImage, equalImages, type PairRequest, type TeacherAdapter } from '../src/index.js'
 import { collect } from './collect.js'
 
-export { collect }
-
 export interface AdapterCase {
   adapter: () => Promise<TeacherAdapter> | TeacherAdapter
   /** An effect that the adapter knows. */

@@ -23,6 +23,8 @@ export interface ImagenStageWeights {
   unet: UnetConfig
   weights: NamedWeights
   scheduler: SchedulerConfig
+  /** By which noise is added to the images that it enlarges; diffusers' `image_noising_scheduler`. Default: `scheduler`. */
+  lowResolutionScheduler?: SchedulerConfig | undefined
   stage: StageInfo
 }
 
@@ -31,6 +33,7 @@ const keys = {
   version: 'imagen.version',
   unet: 'imagen.unet',
   scheduler: 'imagen.scheduler',
+  lowResolutionScheduler: 'imagen.lowResolutionScheduler',
   stage: 'imagen.stage',
 } as const
 
@@ -57,7 +60,7 @@ export interface EncodeImagenStageOptions {
  *   taken.
  */
 export const encodeImagenStage = (
-  { unet, weights, scheduler, stage }: ImagenStageWeights,
+  { unet, weights, scheduler, lowResolutionScheduler, stage }: ImagenStageWeights,
   { dtype = 'float32', metadata = {} }: EncodeImagenStageOptions = {},
 ): Uint8Array => {
   const taken = Object.keys(metadata).find(key => key.startsWith('imagen.'))
@@ -73,6 +76,9 @@ export const encodeImagenStage = (
       [keys.version]: VERSION,
       [keys.unet]: canonicalJson(encodeUnetConfig(unet)),
       [keys.scheduler]: canonicalJson(schedulerConfigJson(scheduler)),
+      ...(lowResolutionScheduler && {
+        [keys.lowResolutionScheduler]: canonicalJson(schedulerConfigJson(lowResolutionScheduler)),
+      }),
       [keys.stage]: canonicalJson(stage),
     },
   )
@@ -111,5 +117,7 @@ export const readImagenStage = async ({ metadata, tensors }: Checkpoint): Promis
   const weights = new Map<string, NamedWeight>()
   for (const [name, tensor] of tensors) weights.set(name, { shape: tensor.shape, data: await loadFloat32(tensor) })
   checkWeights('imagen: the UNet', unetParameters(unet), weights)
-  return { unet, weights, scheduler, stage: stage.data }
+  const low =
+    metadata[keys.lowResolutionScheduler] !== undefined && parseSchedulerConfig(json(keys.lowResolutionScheduler))
+  return { unet, weights, scheduler, ...(low && { lowResolutionScheduler: low }), stage: stage.data }
 }

@@ -8,6 +8,7 @@ import {
   type AlignmentVerdict,
   judgeAlignment,
 } from '../image/alignment.js'
+import { explainRefusals, largestScores, tallyRefusals } from '../image/refusals.js'
 import { toRgbImages } from '../image/tensor.js'
 import type { Edit } from './edits/edit.js'
 import type { Generator, Latents, TruncationOptions } from './generator.js'
@@ -126,7 +127,7 @@ export const createPairMaker = (options: PairMakerOptions): PairMaker => {
               return
             }
             const target = (edited.get(face.strength) || own || inputs)[row]!
-            const scores = largest(verdicts[row]!.map(verdict => verdict.scores))
+            const scores = largestScores(verdicts[row]!.map(verdict => verdict.scores))
             found[index] = { ...candidate, input: inputs[row]!, target, ...(scores && { scores }) }
           })
         } finally {
@@ -134,47 +135,22 @@ export const createPairMaker = (options: PairMakerOptions): PairMaker => {
         }
         open = open.filter(({ index }) => !found[index]).map(face => ({ ...face, attempt: face.attempt + 1 }))
         const hopeless = open.find(({ attempt }) => attempt === attempts)
-        if (hopeless) throw nothingFits(hopeless.seed, refusals[hopeless.index]!, alignment || {})
+        if (hopeless) {
+          const refused = refusals[hopeless.index]!
+          throw new FxError(
+            'not-found',
+            `stylegan2: none of ${refused.length} faces of seed ${hopeless.seed} passed the alignment filter: ${explainRefusals(refused, alignment || {})}`,
+            {
+              details: {
+                seed: hopeless.seed,
+                attempts: refused.length,
+                refused: tallyRefusals(refused, alignment || {}),
+              },
+            },
+          )
+        }
       }
       return found
     },
   }
-}
-
-const largest = (scores: readonly AlignmentScores[]): AlignmentScores | undefined =>
-  scores.length === 0
-    ? undefined
-    : {
-        changed: Math.max(...scores.map(({ changed }) => changed)),
-        drift: Math.max(...scores.map(({ drift }) => drift)),
-        moved: Math.max(...scores.map(({ moved }) => moved)),
-      }
-
-type Limit = NonNullable<AlignmentVerdict['broken']>['limit']
-
-const remedies: Record<Limit, string> = {
-  minChanged: 'lower alignment.minChanged or alignment.threshold, or let the edit go further',
-  maxChanged: 'raise alignment.maxChanged, or let the edit go less far',
-  maxDrift: 'raise alignment.maxDrift, or let the edit touch fewer layers',
-  maxMoved: 'raise alignment.maxMoved, or let the edit touch fewer layers',
-}
-
-const nothingFits = (seed: number, refusals: readonly AlignmentVerdict[], options: AlignmentOptions): FxError => {
-  const limits = Object.keys(remedies) as Limit[]
-  const tally = limits.flatMap(limit => {
-    const scores = refusals.flatMap(({ broken }) => (broken?.limit === limit ? [broken.score] : []))
-    if (scores.length === 0) return []
-    const nearest = limit === 'minChanged' ? Math.max(...scores) : Math.min(...scores)
-    return [{ limit, count: scores.length, nearest, allowed: options[limit] }]
-  })
-  tally.sort((a, b) => b.count - a.count)
-  const found = tally.map(({ limit, count, nearest, allowed }) => {
-    const score = limit.slice(3).toLowerCase()
-    return `${count} by ${limit} (${allowed}; the nearest ${score} was ${nearest})`
-  })
-  return new FxError(
-    'not-found',
-    `stylegan2: none of ${refusals.length} faces of seed ${seed} passed the alignment filter: refused were ${found.join(', ')}. To accept more, ${remedies[tally[0]!.limit]}; alignment: false accepts everything`,
-    { details: { seed, attempts: refusals.length, refused: tally } },
-  )
 }

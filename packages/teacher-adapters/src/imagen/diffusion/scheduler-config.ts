@@ -108,6 +108,21 @@ export const thresholdOf = (config: ResolvedSchedulerConfig): Threshold | false 
   return config.clipSample && { kind: 'static', range: config.clipSampleRange }
 }
 
+/** A scheduler that keeps predicted pictures within range in another way; without one, as it is. */
+export const withThreshold = (
+  config: ResolvedSchedulerConfig,
+  threshold: Threshold | false | undefined,
+): ResolvedSchedulerConfig => {
+  if (threshold === undefined) return config
+  if (!threshold) return { ...config, thresholding: false, clipSample: false }
+  if (threshold.kind === 'static') {
+    return { ...config, thresholding: false, clipSample: true, clipSampleRange: threshold.range }
+  }
+  const { percentile: dynamicThresholdingRatio, max } = threshold
+  const sampleMaxValue = max === Number.POSITIVE_INFINITY ? null : max
+  return { ...config, thresholding: true, dynamicThresholdingRatio, sampleMaxValue }
+}
+
 /** Python writes an infinite bound as `-Infinity`, which is no JSON. */
 const limit = z.nullish(z.number())
 
