@@ -65,8 +65,16 @@ export {
   readImagenStage,
   type StageInfo,
 } from './imagen/stage-file.js'
+export {
+  type PrecomputedEmbeddingsOptions,
+  type PromptEmbedding,
+  precomputedEmbeddings,
+} from './imagen/text/precomputed.js'
 export { randomT5Weights, type T5Encoder, type T5Options, type TokenRows, t5Encoder } from './imagen/text/t5.js'
+export { type EncodeT5Options, encodeT5, readT5, type T5Weights } from './imagen/text/t5-checkpoint.js'
 export { encodeT5Config, parseT5Config, type T5Config } from './imagen/text/t5-config.js'
+export { openTextEncoder, type TextEncoder, type TextEncoderOptions } from './imagen/text/text-encoder.js'
+export { openTokenizer, type TextTokenizer } from './imagen/text/tokenizer.js'
 export {
   encodeUnetConfig,
   parseUnetConfig,

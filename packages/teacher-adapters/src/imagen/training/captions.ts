@@ -1,18 +1,9 @@
 import { FxError } from '@fx/core'
 import * as tf from '@tensorflow/tfjs-core'
 import type { TrainingImage } from '../../training/image-source.js'
+import type { TextEncoder } from '../text/text-encoder.js'
 
-/** A frozen text encoder. */
-export interface TextEncoder {
-  /** Changes with the encoder: a training goes on only with the one that it began with. */
-  readonly id: string
-  /**
-   * Embeddings `[N, L, D]` of prompts, each padded to the same L; the caller owns them. A prompt's embedding does not
-   * depend on the other prompts.
-   */
-  encode(prompts: readonly string[]): Promise<tf.Tensor3D>
-  dispose(): void
-}
+export type { TextEncoder }
 
 /** Embeds captions and remembers them. */
 export interface CaptionEmbedder {
