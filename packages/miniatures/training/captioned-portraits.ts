@@ -9,12 +9,12 @@ import { lookOf } from './portrait-look.js'
 const REVISION = 1
 
 /** A training image with all that its caption might have said. */
-export interface CaptionedPortrait extends TrainingImage {
+interface CaptionedPortrait extends TrainingImage {
   caption: string
   look: FullPortraitLook
 }
 
-export interface CaptionedPortraitSource extends ImageSource {
+interface CaptionedPortraitSource extends ImageSource {
   load(indices: readonly number[], resolution: number): Promise<CaptionedPortrait[]>
 }
 
