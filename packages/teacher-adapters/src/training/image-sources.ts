@@ -25,7 +25,7 @@ const pngSize = async (path: string): Promise<[width: number, height: number] | 
 }
 
 /**
- * The PNGs of a folder, in the order of their names.
+ * The PNGs of a folder, in the order of their names. The text of a `face.txt` beside `face.png` is its caption.
  *
  * @throws FxError `not-found` for a folder without PNGs; when the training starts `shape-mismatch` naming the first image
  *   that is not of its size, `corrupt-file` the first that is not a PNG.
@@ -36,18 +36,28 @@ export const imageFolder = async (path: string): Promise<ImageSource> => {
   })
   const names = all.filter(name => name.toLowerCase().endsWith('.png')).sort()
   if (names.length === 0) throw new FxError('not-found', `There is no PNG in ${path}`, { details: { path } })
+  const others = new Set(all)
   const sizes: number[] = []
-  for (const name of names) sizes.push((await stat(join(path, name))).size)
+  const captions: (string | undefined)[] = []
+  for (const name of names) {
+    sizes.push((await stat(join(path, name))).size)
+    const text = name.replace(/png$/i, 'txt')
+    captions.push(others.has(text) ? (await readFile(join(path, text), 'utf8')).trim() : undefined)
+  }
+  const captioned = captions.some(caption => caption !== undefined)
   return {
-    id: `folder ${hashJson({ names, sizes }).slice(0, 16)}`,
+    id: `folder ${hashJson({ names, sizes, ...(captioned && { captions: captions.map(caption => caption ?? null) }) }).slice(0, 16)}`,
     count: names.length,
     load: (indices, resolution) =>
       Promise.all(
         indices.map(async index => {
           const file = join(path, names[index]!)
           const image = decodePng(await readFile(file), { name: file })
-          if (image.width === resolution && image.height === resolution) return image
-          throw wrongSize(file, image.width, image.height, resolution)
+          if (image.width !== resolution || image.height !== resolution) {
+            throw wrongSize(file, image.width, image.height, resolution)
+          }
+          const caption = captions[index]
+          return caption === undefined ? image : { ...image, caption }
         }),
       ),
     async check(resolution) {

@@ -36,6 +36,18 @@ test('a folder gives its PNGs in the order of their names', async () => {
   await expect((await imageFolder(at('faces'))).check?.(16)).rejects.toThrow(/aa\.png is not a PNG/)
 })
 
+test('the text beside an image is its caption', async () => {
+  await mkdir(at('faces'))
+  for (const name of ['a.png', 'b.png']) await writeFile(at('faces', name), encodePng(plain(16, 1)))
+  const bare = await imageFolder(at('faces'))
+  await writeFile(at('faces', 'b.txt'), 'pink hair\n')
+  const captioned = await imageFolder(at('faces'))
+  expect((await captioned.load([0, 1], 16)).map(({ caption }) => caption)).toEqual([undefined, 'pink hair'])
+  await writeFile(at('faces', 'b.txt'), 'blue hair\n')
+  const other = await imageFolder(at('faces'))
+  expect(new Set([bare.id, captioned.id, other.id]).size).toBe(3)
+})
+
 test('a folder without images, or none at all, is named', async () => {
   await mkdir(at('empty'))
   await expect(imageFolder(at('empty'))).rejects.toMatchObject({

@@ -31,6 +31,12 @@ test.each<[string, Record<string, unknown>, RegExp]>([
   ['a clip of zero', { clipNorm: 0 }, /clipNorm/],
   ['a fall that is none', { decay: 'linear' }, /decay/],
   ['no steps', { sampling: { steps: 0 } }, /sampling\.steps/],
+  [
+    'a level that the stage does not learn',
+    { stage: { ...stage, noiseLevel: { min: 0, max: 9 } }, sampling: { noiseLevel: 10 } },
+    /noiseLevel is 10; .*from 0 to 9/,
+  ],
+  ['a level of a stage that enlarges nothing', { sampling: { noiseLevel: 10 } }, /of a super-resolution stage/],
   ['no length', { totalImages: 0 }, /totalImages/],
 ])('%s is named', (_, change, message) => {
   const broken = { ...tinyImagenTraining('out', 'wasm'), ...change } as ImagenTrainingConfig

@@ -70,8 +70,10 @@ export interface ImagenTrainingConfig {
    * 2000 and 20000.
    */
   every?: { log?: number; snapshot?: number; evaluation?: number }
-  /** How evaluations sample: DDIM steps (default 20), guidance of the grid (3), and the noise level of low-resolution images
-   * (250, or what is nearest to it in the stage's range). */
+  /**
+   * How evaluations sample: steps of DPM-Solver++ (default 20, for super-resolution 10), guidance of the grid (4, for
+   * super-resolution 1), and the noise level of low-resolution images (250, or what is nearest to it in the stage's range).
+   */
   sampling?: { steps?: number; guidance?: number; noiseLevel?: number }
   /**
    * Base stage: a row for each prompt (default: captions of `rows` images, 4), `columns` samples in it (4).
@@ -141,8 +143,8 @@ const schema = members({
   clipNorm: z.union([z.literal(false), z.number().positive()]).default(1),
   every: everyMember(400, 2000, 20_000),
   sampling: members({
-    steps: count.max(1000).default(20),
-    guidance: z.number().min(0).default(3),
+    steps: count.max(250).optional(),
+    guidance: z.number().min(0).max(1000).optional(),
     noiseLevel: timestep.optional(),
   }).prefault({}),
   grid: members({
@@ -175,9 +177,22 @@ const stageOf = (given: z.output<typeof schema>['stage']): ImagenStage => {
   return { resolution, lowResolution, noiseLevel: { min, max } }
 }
 
-/** diffusers' default, where the stage knows it. */
-const usualLevel = (stage: ImagenStage): number =>
-  'lowResolution' in stage ? Math.min(stage.noiseLevel.max, Math.max(stage.noiseLevel.min, 250)) : 250
+const samplingOf = (
+  stage: ImagenStage,
+  { steps, guidance, noiseLevel }: z.output<typeof schema>['sampling'],
+): ResolvedImagenTraining['sampling'] => {
+  if (!('lowResolution' in stage)) {
+    if (noiseLevel === undefined) return { steps: steps ?? 20, guidance: guidance ?? 4, noiseLevel: 0 }
+    throw new FxError('invalid-argument', 'sampling.noiseLevel is of a super-resolution stage')
+  }
+  const { min, max } = stage.noiseLevel
+  const level = noiseLevel ?? Math.min(max, Math.max(min, 250))
+  if (level >= min && level <= max) return { steps: steps ?? 10, guidance: guidance ?? 1, noiseLevel: level }
+  throw new FxError(
+    'invalid-argument',
+    `sampling.noiseLevel is ${level}; the stage learns levels from ${min} to ${max}`,
+  )
+}
 
 /**
  * Checks a config and fills in its defaults.
@@ -215,7 +230,7 @@ export const resolveImagenTraining = (config: ImagenTrainingConfig): ResolvedIma
     backend: parsed.backend,
     mirror: parsed.mirror,
     every: parsed.every,
-    sampling: { ...parsed.sampling, noiseLevel: parsed.sampling.noiseLevel ?? usualLevel(stage) },
+    sampling: samplingOf(stage, parsed.sampling),
     grid: parsed.grid,
     frechet: parsed.frechet,
     trainer: {

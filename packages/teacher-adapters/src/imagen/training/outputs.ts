@@ -1,8 +1,8 @@
 import { join } from 'node:path'
-import { seededRandom } from '@fx/core'
 import { writeFileAtomic } from '@fx/core/node'
 import * as tf from '@tensorflow/tfjs-core'
 import type { RgbImage } from '../../contract/types.js'
+import { downscale } from '../../image/downscale.js'
 import { encodePng } from '../../image/png.js'
 import { toRgbImages, toTensor } from '../../image/tensor.js'
 import { trainingFiles } from '../../training/folder.js'
@@ -10,13 +10,12 @@ import { type FeatureStatistics, frechetDistance } from '../../training/frechet.
 import { imageGrid } from '../../training/grid.js'
 import { type ImageSource, spread, type TrainingImage } from '../../training/image-source.js'
 import { imageBatches, statisticsOf } from '../../training/statistics.js'
-import { discreteSchedule } from '../diffusion/schedule.js'
 import { encodeImagenStage } from '../stage-file.js'
 import type { DiffusionUnet } from '../unet/unet.js'
-import { lowResolutionInput } from './batch.js'
+import { toLowResolution } from './batch.js'
 import { type CaptionEmbedder, captionsOf } from './captions.js'
 import type { ResolvedImagenTraining } from './config.js'
-import { sample, schedulerOf } from './sample.js'
+import { schedulerOf, stageSampler } from './sample.js'
 
 /** Looks at the averaged network: sample grid, Fréchet distance. */
 export interface Evaluator {
@@ -40,8 +39,7 @@ export const createEvaluator = (
   const { trainer, sampling, frechet, grid } = config
   const { stage, batchSize } = trainer
   const { resolution } = stage
-  const scheduler = schedulerOf(trainer)
-  const schedule = discreteSchedule({ betaSchedule: trainer.schedule })
+  const sample = stageSampler(config)
   let real: FeatureStatistics | undefined
 
   /** The images of these indices with their captions. */
@@ -50,40 +48,29 @@ export const createEvaluator = (
     return captionsOf(images).map((prompt, i) => ({ prompt, image: images[i]! }))
   }
 
-  const lowOf = (images: readonly TrainingImage[], seeds: readonly (string | number)[]) => {
-    if (!('lowResolution' in stage)) return undefined
-    const { noiseLevel } = sampling
-    const each = images.map((image, i) => {
-      const real = toTensor([image], resolution)
-      const random = seededRandom('low-resolution noise', seeds[i]!)
-      return lowResolutionInput(schedule, real, stage.lowResolution, [noiseLevel], random)
-    })
-    return { images: tf.concat4d(each, 0), noiseLevel }
-  }
-
   const sampled = async (
     unet: DiffusionUnet,
     wanted: readonly Asked[],
     seeds: readonly (string | number)[],
     guidance: number,
-  ) => {
+  ): Promise<tf.Tensor4D> => {
     const words = await text.embed(wanted.map(({ prompt }) => prompt))
-    const unconditional = await text.embed([''])
+    const unconditional = await text.embed(wanted.map(() => ''))
     const low = tf.tidy(() =>
-      lowOf(
-        wanted.flatMap(({ image }) => image ?? []),
-        seeds,
-      ),
+      'lowResolution' in stage
+        ? toLowResolution(
+            toTensor(
+              wanted.map(({ image }) => image!),
+              resolution,
+            ),
+            stage.lowResolution,
+          )
+        : undefined,
     )
     try {
-      return await sample(
-        unet,
-        scheduler,
-        { steps: sampling.steps, guidance },
-        { text: words, unconditional, seeds, ...(low && { low }) },
-      )
+      return await sample(unet, { text: words, unconditional, guidance, low, seeds })
     } finally {
-      tf.dispose([words, unconditional, low?.images ?? []])
+      tf.dispose([words, unconditional, low ?? []])
     }
   }
 
@@ -142,23 +129,16 @@ export const createEvaluator = (
   }
 }
 
-/** An image's low resolution, each of its pixels as a square. */
-const asSquares = ({ width, height, data }: RgbImage, size: number): RgbImage => {
-  const cell = width / size
-  const squares = new Uint8Array(data.length)
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const [top, left] = [y - (y % cell), x - (x % cell)]
-      for (let c = 0; c < 3; c++) {
-        let sum = 0
-        for (let i = 0; i < cell * cell; i++) {
-          sum += data[((top + Math.floor(i / cell)) * width + left + (i % cell)) * 3 + c]!
-        }
-        squares[(y * width + x) * 3 + c] = Math.round(sum / cell ** 2)
-      }
-    }
+/** An image at a lower resolution, each of its pixels as a square. */
+const asSquares = (image: RgbImage, size: number): RgbImage => {
+  const { width } = image
+  const small = downscale(image, size)
+  const data = new Uint8Array(image.data.length)
+  for (let i = 0; i < width * width; i++) {
+    const [y, x] = [Math.floor(i / width), i % width].map(at => Math.floor((at * size) / width))
+    data.set(small.data.subarray((y! * size + x!) * 3).subarray(0, 3), i * 3)
   }
-  return { width, height, data: squares }
+  return { ...image, data }
 }
 
 /** Writes the network as it stands (the averaged weights, when they are in it), as `readImagenStage` reads it. */
