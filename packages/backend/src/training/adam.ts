@@ -1,8 +1,16 @@
 import { FxError } from '@fx/core'
 import type { Tensor, Variable } from '@tensorflow/tfjs-core'
 import * as tf from '@tensorflow/tfjs-core'
+import { inHostMemory, replaceValues } from './host.js'
 import { addressOf, nativeKernels, nativeReady, wasmBackend } from './native.js'
-import { createSlots, type SavedOptimizerState, saveSlots, writableAddress } from './slots.js'
+import {
+  createHostSlots,
+  createSlots,
+  type SavedOptimizerState,
+  saveHostSlots,
+  saveSlots,
+  writableAddress,
+} from './slots.js'
 
 /** What an optimiser remembers between steps. It owns its tensors until `dispose`. */
 export interface OptimizerState {
@@ -46,12 +54,21 @@ export interface AdamOptions {
   epsilon?: number
 }
 
+/** Means of the gradients and of their squares, one a variable. */
+interface Moments<Slot> {
+  readonly m: readonly Slot[]
+  readonly v: readonly Slot[]
+}
+
 interface AdamState extends OptimizerState {
   step: number
   readonly variables: readonly Variable[]
-  readonly m: Variable[]
-  readonly v: Variable[]
+  /** In the memory of the process, where the backend's tensors lie there too; else on the backend. */
+  readonly moments: Moments<Float32Array> | Moments<Variable>
 }
+
+const onHost = (moments: AdamState['moments']): moments is Moments<Float32Array> =>
+  moments.m.every(slot => slot instanceof Float32Array)
 
 const positive = (name: string, value: number): void => {
   if (!(value > 0) || !Number.isFinite(value)) {
@@ -75,37 +92,39 @@ interface Step {
 
 /** The same formula as tfjs's own Adam and Keras: epsilon is added after the bias correction. */
 const stepWithOps = (
-  state: AdamState,
+  variables: readonly Variable[],
+  moments: Moments<Variable>,
   gradients: readonly Tensor[],
   { scale, rate, correction }: { scale: number | Tensor } & Omit<Step, 'scale'>,
   { beta1, beta2, epsilon }: Required<AdamOptions>,
 ): void => {
-  state.variables.forEach((variable, i) => {
+  variables.forEach((variable, i) => {
     tf.tidy(() => {
       const g = tf.mul(gradients[i]!, scale)
-      const m = tf.add(tf.mul(state.m[i]!, beta1), tf.mul(g, 1 - beta1))
-      const v = tf.add(tf.mul(state.v[i]!, beta2), tf.mul(tf.square(g), 1 - beta2))
-      state.m[i]!.assign(m)
-      state.v[i]!.assign(v)
+      const m = tf.add(tf.mul(moments.m[i]!, beta1), tf.mul(g, 1 - beta1))
+      const v = tf.add(tf.mul(moments.v[i]!, beta2), tf.mul(tf.square(g), 1 - beta2))
+      moments.m[i]!.assign(m)
+      moments.v[i]!.assign(v)
       variable.assign(tf.sub(variable, tf.div(tf.mul(m, rate), tf.add(tf.sqrt(tf.mul(v, correction)), epsilon))))
     })
   })
 }
 
 const stepFused = (
-  state: AdamState,
+  variables: readonly Variable[],
+  moments: Moments<Variable>,
   gradients: readonly Tensor[],
   { scale, rate, correction }: Step,
   { beta1, beta2, epsilon }: Required<AdamOptions>,
 ): void => {
   const backend = wasmBackend()
   const native = nativeKernels(backend)
-  state.variables.forEach((variable, i) => {
+  variables.forEach((variable, i) => {
     native.adamStep(
       writableAddress(backend, variable),
       addressOf(backend, gradients[i]!),
-      writableAddress(backend, state.m[i]!),
-      writableAddress(backend, state.v[i]!),
+      writableAddress(backend, moments.m[i]!),
+      writableAddress(backend, moments.v[i]!),
       variable.size,
       scale,
       beta1,
@@ -117,8 +136,41 @@ const stepFused = (
   })
 }
 
+const stepOnHost = (
+  variables: readonly Variable[],
+  moments: Moments<Float32Array>,
+  gradients: readonly Tensor[],
+  { scale, rate, correction }: Step,
+  { beta1, beta2, epsilon }: Required<AdamOptions>,
+): void => {
+  variables.forEach((variable, n) => {
+    const [m, v] = [moments.m[n]!, moments.v[n]!]
+    const gradient = gradients[n]!.dataSync<'float32'>()
+    const values = variable.dataSync<'float32'>()
+    const next = new Float32Array(values.length)
+    for (let i = 0; i < next.length; i++) {
+      const g = gradient[i]! * scale
+      const mean = m[i]! * beta1 + g * (1 - beta1)
+      const square = v[i]! * beta2 + g * g * (1 - beta2)
+      m[i] = mean
+      v[i] = square
+      next[i] = values[i]! - (mean * rate) / (Math.sqrt(square * correction) + epsilon)
+    }
+    replaceValues(variable, next)
+  })
+}
+
 const normWithOps = (gradients: readonly Tensor[]): Tensor =>
   tf.tidy(() => tf.sqrt(tf.addN(gradients.map(gradient => tf.sum(tf.square(gradient))))))
+
+const normOnHost = (gradients: readonly Tensor[]): number => {
+  let sum = 0
+  for (const gradient of gradients) {
+    const values = gradient.dataSync<'float32'>()
+    for (let i = 0; i < values.length; i++) sum += values[i]! * values[i]!
+  }
+  return Math.sqrt(sum)
+}
 
 const normFused = (gradients: readonly Tensor[]): number => {
   const backend = wasmBackend()
@@ -126,6 +178,32 @@ const normFused = (gradients: readonly Tensor[]): number => {
   let sum = 0
   for (const gradient of gradients) sum += native.sumOfSquares(addressOf(backend, gradient), gradient.size)
   return Math.sqrt(sum)
+}
+
+const backendMoments = (variables: readonly Variable[], saved: SavedOptimizerState | undefined): Moments<Variable> => {
+  const slots = (name: string) => createSlots(name, variables, saved, variable => tf.zerosLike(variable))
+  const m = slots('m')
+  try {
+    return { m, v: slots('v') }
+  } catch (error) {
+    tf.dispose(m)
+    throw error
+  }
+}
+
+const hostMoments = (
+  variables: readonly Variable[],
+  saved: SavedOptimizerState | undefined,
+): Moments<Float32Array> => ({
+  m: createHostSlots('m', variables, saved),
+  v: createHostSlots('v', variables, saved),
+})
+
+const saveMoments = async (moments: AdamState['moments']): Promise<Record<string, Float32Array>> => {
+  const slots = onHost(moments)
+    ? [saveHostSlots('m', moments.m), saveHostSlots('v', moments.v)]
+    : await Promise.all([saveSlots('m', moments.m), saveSlots('v', moments.v)])
+  return Object.fromEntries(slots.flat())
 }
 
 const checkGradients = (variables: readonly Variable[], gradients: readonly Tensor[]): void => {
@@ -148,7 +226,7 @@ const checkGradients = (variables: readonly Variable[], gradients: readonly Tens
 
 /**
  * Adam (Kingma and Ba 2015), with optional clipping by the global norm. On wasm with `installTrainingKernels` a step is
- * one fused pass a variable; elsewhere it is made of tfjs operations. Same numbers either way, to float rounding.
+ * one fused pass a variable, on cpu and tfjs-node one loop; elsewhere it is made of tfjs operations. Same numbers either way, to float rounding.
  *
  * @throws FxError `invalid-argument` for an option out of range.
  */
@@ -160,25 +238,18 @@ export const adam = (options: AdamOptions = {}): Optimizer => {
 
   return {
     init(variables, saved) {
-      const m = createSlots('m', variables, saved, variable => tf.zerosLike(variable))
-      let v: Variable[]
-      try {
-        v = createSlots('v', variables, saved, variable => tf.zerosLike(variable))
-      } catch (error) {
-        tf.dispose(m)
-        throw error
-      }
+      const moments = inHostMemory() ? hostMoments(variables, saved) : backendMoments(variables, saved)
       const state: AdamState = {
         step: saved?.step ?? 0,
         variables: [...variables],
-        m,
-        v,
+        moments,
         async save() {
           const { step } = state
-          const slots = await Promise.all([saveSlots('m', m), saveSlots('v', v)])
-          return { step, slots: Object.fromEntries(slots.flat()) }
+          return { step, slots: await saveMoments(moments) }
         },
-        dispose: () => tf.dispose([m, v]),
+        dispose: () => {
+          if (!onHost(moments)) tf.dispose([...moments.m, ...moments.v])
+        },
       }
       return state
     },
@@ -193,10 +264,21 @@ export const adam = (options: AdamOptions = {}): Optimizer => {
       const t = state.step + 1
       const bias = { rate: learningRate / (1 - settings.beta1 ** t), correction: 1 / (1 - settings.beta2 ** t) }
 
+      const { variables, moments } = state
+
+      if (onHost(moments)) {
+        const norm = normOnHost(gradients)
+        if (!Number.isFinite(norm)) return norm
+        const scale = clipNorm && norm > clipNorm ? clipNorm / norm : 1
+        stepOnHost(variables, moments, gradients, { scale, ...bias }, settings)
+        state.step = t
+        return norm
+      }
+
       if (tf.getBackend() === 'webgpu') {
         tf.tidy(() => {
           const scale = clipNorm ? tf.minimum(1, tf.div(clipNorm, normWithOps(gradients))) : 1
-          stepWithOps(state, gradients, { scale, ...bias }, settings)
+          stepWithOps(variables, moments, gradients, { scale, ...bias }, settings)
         })
         state.step = t
         return Number.NaN
@@ -207,7 +289,7 @@ export const adam = (options: AdamOptions = {}): Optimizer => {
       if (!Number.isFinite(norm)) return norm
       const scale = clipNorm && norm > clipNorm ? clipNorm / norm : 1
       const step = fused ? stepFused : stepWithOps
-      step(state, gradients, { scale, ...bias }, settings)
+      step(variables, moments, gradients, { scale, ...bias }, settings)
       state.step = t
       return norm
     },

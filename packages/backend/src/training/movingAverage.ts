@@ -1,6 +1,7 @@
 import { FxError } from '@fx/core'
 import type { Tensor, Variable } from '@tensorflow/tfjs-core'
 import * as tf from '@tensorflow/tfjs-core'
+import { inHostMemory, replaceValues } from './host.js'
 import { addressOf, nativeKernels, nativeReady, wasmBackend } from './native.js'
 import { createSlots, type SavedOptimizerState, saveSlots, writableAddress } from './slots.js'
 
@@ -43,6 +44,18 @@ export const moveAverage = (average: Variable, value: Tensor, take: number): voi
   nativeKernels(backend).averageStep(writableAddress(backend, average), addressOf(backend, value), average.size, take)
 }
 
+const moveOnHost = (average: Variable, value: Tensor, take: number): void => {
+  const moved = average.dataSync<'float32'>().slice()
+  const values = value.dataSync<'float32'>()
+  for (let i = 0; i < moved.length; i++) moved[i] = moved[i]! + (values[i]! - moved[i]!) * take
+  replaceValues(average, moved)
+}
+
+const moveWithOps = (average: Variable, value: Tensor, take: number): void =>
+  tf.tidy(() => {
+    average.assign(tf.add(average, tf.mul(tf.sub(value, average), take)))
+  })
+
 /**
  * average += (1 - decay) * (variable - average), after every training step (Polyak averaging). With `warmup` (the
  * default) the decay of step t is at most (1 + t) / (10 + t), so that the first, random weights are soon forgotten.
@@ -81,15 +94,9 @@ export const exponentialMovingAverage = (decay: number, { warmup = true } = {}):
       const state = given as State
       state.step++
       const take = 1 - (warmup ? Math.min(decay, (1 + state.step) / (10 + state.step)) : decay)
-      if (nativeReady()) {
-        state.variables.forEach((variable, i) => {
-          moveAverage(state.averages[i]!, variable, take)
-        })
-        return
-      }
+      const move = nativeReady() ? moveAverage : inHostMemory() ? moveOnHost : moveWithOps
       state.variables.forEach((variable, i) => {
-        const average = state.averages[i]!
-        tf.tidy(() => average.assign(tf.add(average, tf.mul(tf.sub(variable, average), take))))
+        move(state.averages[i]!, variable, take)
       })
     },
   }

@@ -19,6 +19,14 @@ const savedSlot = (saved: SavedOptimizerState, key: string, size: number): Float
   )
 }
 
+/** One array a variable in the memory of the process, zero or as saved. */
+export const createHostSlots = (
+  name: string,
+  variables: readonly Variable[],
+  saved: SavedOptimizerState | undefined,
+): Float32Array[] =>
+  variables.map(({ size }, i) => (saved ? savedSlot(saved, `${name}/${i}`, size).slice() : new Float32Array(size)))
+
 /**
  * One kept tensor a variable, either as saved or as `initial` gives it. Nothing is allocated when the saved state does
  * not fit.
@@ -45,6 +53,9 @@ export const saveSlots = async (name: string, slots: readonly Tensor[]): Promise
       async (slot, i): Promise<[string, Float32Array]> => [`${name}/${i}`, (await slot.data<'float32'>()).slice()],
     ),
   )
+
+export const saveHostSlots = (name: string, slots: readonly Float32Array[]): [string, Float32Array][] =>
+  slots.map((slot, i) => [`${name}/${i}`, slot.slice()])
 
 /**
  * Heap address at which this variable may be overwritten. Tensors that share its data (clones, saved copies) must not
