@@ -6,10 +6,11 @@ import type { EffectSpec } from '@fx/core'
 import { openCheckpoint } from '@fx/weights'
 import * as tf from '@tensorflow/tfjs-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import unigram from '../../fixtures/text/unigram.json' with { type: 'json' }
 import { collect } from '../../test/collect.js'
 import { tinyBase, tinyEnlarger, tinyImagenTeacher, tinyStages } from '../../test/tiny-cascade.js'
 import { wordEncoder } from '../../test/tiny-imagen.js'
-import { encodeImagenStage, type ImagenTeacherOptions } from '../imagen.js'
+import { encodeImagenStage, encodeT5, type ImagenTeacherOptions, randomT5Weights } from '../imagen.js'
 import { equalImages, type PairRequest, type RgbImage, type SkippedSeed } from '../index.js'
 import { teacherConformance } from '../testing.js'
 
@@ -226,6 +227,14 @@ describe('imagenTeacher', () => {
     const stages = [base!, await openCheckpoint(enlarger!)]
     expect(images(await ask({ stages, text }))).toEqual(images(await ask()))
     expect(freed).toBe(1)
+  })
+
+  test('the text encoder may be opened from its files', async () => {
+    const config = { vocabSize: 120, dModel: 8, numLayers: 1, numHeads: 2, dFf: 12 }
+    const checkpoint = encodeT5({ config, weights: randomT5Weights(config, 1), length: 12 })
+    const stages = tinyStages().map(stage => ({ ...stage, stage: { ...stage.stage, text: '' } }))
+    const [pair] = await ask({ stages, text: { checkpoint, tokenizer: unigram.tokenizer } }, { seeds: [1] })
+    expect(pair!.provenance.extra?.text).toMatch(/^t5-/)
   })
 
   test('the version changes with what is computed', async () => {

@@ -12,9 +12,8 @@ import { checkEditStrength, type EditMethod, resolveEditMethod, type StrengthMap
 import type { StageSampling } from './pipeline/stage.js'
 import { openStageSource, type StageSource } from './pipeline/stage-source.js'
 import type { ImagenStageWeights } from './stage-file.js'
+import { openTextEncoder, type TextEncoder, type TextEncoderOptions } from './text/text-encoder.js'
 import { captionEmbedder } from './training/captions.js'
-
-type TextEncoder = Parameters<typeof captionEmbedder>[0]
 
 /** Raised whenever the same seed would give other pixels. */
 const REVISION = 1
@@ -22,8 +21,11 @@ const REVISION = 1
 export interface ImagenTeacherOptions {
   /** The base stage, then those that enlarge. */
   stages: readonly StageSource[]
-  /** The text encoder that the stages were trained with, or a function that opens it; an opened one is freed with the teacher. */
-  text: TextEncoder | (() => TextEncoder | Promise<TextEncoder>)
+  /**
+   * The text encoder that the stages were trained with, what `openTextEncoder` takes, or a function that opens one; an
+   * opened one is freed with the teacher.
+   */
+  text: TextEncoder | TextEncoderOptions | (() => TextEncoder | Promise<TextEncoder>)
   /**
    * What the two pictures of a pair are asked for by; an edit needs words for what is there before. Default: `a portrait of
    * a person`, and the effect's prompt.
@@ -100,10 +102,10 @@ export const imagenTeacher = async (options: ImagenTeacherOptions): Promise<Teac
   for (const stage of options.stages) stages.push(await openStageSource(stage))
   const hashes = stages.map(({ weights }) => hashWeights(weights))
   const network = cascade({ stages, sampling })
-  const opened = typeof options.text === 'function'
+  const opened = !('encode' in options.text)
   let text: TextEncoder | undefined
   try {
-    text = typeof options.text === 'function' ? await options.text() : options.text
+    text = await openText(options.text)
     checkText(stages, text)
   } catch (error) {
     network.dispose()
@@ -228,6 +230,11 @@ export const imagenTeacher = async (options: ImagenTeacherOptions): Promise<Teac
     },
   }
   return adapter
+}
+
+const openText = async (text: ImagenTeacherOptions['text']): Promise<TextEncoder> => {
+  if (typeof text === 'function') return text()
+  return 'encode' in text ? text : openTextEncoder(text)
 }
 
 const defaultPrompts = ({ prompt }: EffectSpec): PairPrompts => ({ input: 'a portrait of a person', target: prompt })

@@ -36,6 +36,17 @@ const readDisk = async (location: FileLocation): Promise<string | undefined> => 
   }
 }
 
+const parse = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    // Python writes infinite numbers, which are no JSON; null is as near as JSON comes.
+    const finite = text.replace(/(:\s*)-?Infinity\b/g, '$1null')
+    if (finite === text) throw error
+    return JSON.parse(finite)
+  }
+}
+
 /**
  * The JSON at a location; undefined when there is no such file.
  *
@@ -47,7 +58,7 @@ export const readJsonFile = async (location: FileLocation): Promise<unknown> => 
   const text = await (url && url.protocol !== 'file:' ? readWeb(url) : readDisk(url ?? location))
   if (text === undefined) return undefined
   try {
-    return JSON.parse(text)
+    return parse(text)
   } catch (cause) {
     throw new FxError('corrupt-file', `${location} is no JSON: ${(cause as Error).message}`, { cause })
   }

@@ -1,6 +1,7 @@
 import { FxError, listed } from '@fx/core'
 import { type Checkpoint, loadFloat32 } from '@fx/weights'
 import * as z from 'zod/mini'
+import { readJsonFile } from '../../network/files.js'
 import { openLocation } from '../../network/open.js'
 import { checkWeights, type NamedWeight } from '../../network/weights.js'
 import { parseSchedulerConfig } from '../diffusion/scheduler-config.js'
@@ -8,55 +9,8 @@ import type { ImagenStageWeights } from '../stage-file.js'
 import { parseUnetConfig } from '../unet/config.js'
 import { unetParameters } from '../unet/parameters.js'
 
-/** Named apart from their imports, so that no bundler for the browser follows them into Node's modules. */
-const [FILES, PATHS] = ['node:fs/promises', 'node:url']
-
-const isWeb = (location: string): boolean => /^https?:\/\//i.test(location)
-
-const readFile = async (location: string): Promise<string | undefined> => {
-  const fs = await (import(/* @vite-ignore */ FILES!) as Promise<typeof import('node:fs/promises')>).catch(cause => {
-    throw new FxError('unsupported', `Only Node can read ${location}; elsewhere, give an address or the files' bytes`, {
-      cause,
-    })
-  })
-  try {
-    return await fs.readFile(location, 'utf8')
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
-    throw new FxError('not-found', `Cannot read ${location}: ${(cause as Error).message}`, { cause })
-  }
-}
-
-const readWeb = async (location: string): Promise<string | undefined> => {
-  const answer = await fetch(location).catch(cause => {
-    throw new FxError('service-failed', `Cannot reach ${location}`, { cause })
-  })
-  if (answer.status === 404) return undefined
-  if (!answer.ok) throw new FxError('service-failed', `${location} answered ${answer.status}`)
-  return answer.text()
-}
-
-/** A text file; undefined when there is none. */
-const readText = (location: string): Promise<string | undefined> =>
-  isWeb(location) ? readWeb(location) : readFile(location)
-
-const parseJson = (location: string, text: string): unknown => {
-  try {
-    // Python writes infinite bounds, which are no JSON; here, as everywhere, null is no bound.
-    return JSON.parse(text.replace(/:\s*-?Infinity\b/g, ': null'))
-  } catch (cause) {
-    throw new FxError('corrupt-file', `${location} is no JSON`, { cause, details: { source: location } })
-  }
-}
-
-const readJson = async (location: string): Promise<unknown> => {
-  const text = await readText(location)
-  return text === undefined ? undefined : parseJson(location, text)
-}
-
 const needed = async (location: string): Promise<unknown> => {
-  const json = await readJson(location)
+  const json = await readJsonFile(location)
   if (json !== undefined) return json
   throw new FxError('not-found', `There is no ${location}; a stage in diffusers' layout needs it`)
 }
@@ -125,7 +79,7 @@ const loadWeights = async (folder: string, variant: 'fp16' | undefined): Promise
   for (const { file, indices } of names) {
     for (const name of indices) {
       const location = `${folder}/${name}`
-      const json = await readJson(location)
+      const json = await readJsonFile(location)
       if (json === undefined) continue
       for (const [shard, arrays] of shardsOf(location, json)) await loadInto(weights, `${folder}/${shard}`, arrays)
       return weights
@@ -161,14 +115,10 @@ export const readDiffusersStage = async (
   location: string | URL,
   { variant, text = '' }: DiffusersStageOptions = {},
 ): Promise<ImagenStageWeights> => {
-  const address = String(location)
-  const path = /^file:\/\//i.test(address)
-    ? ((await import(/* @vite-ignore */ PATHS!)) as typeof import('node:url')).fileURLToPath(address)
-    : address
-  const folder = path.replace(/\/+$/, '')
+  const folder = String(location).replace(/\/+$/, '')
   const unet = parseUnetConfig(await needed(`${folder}/unet/config.json`))
   const scheduler = parseSchedulerConfig(await needed(`${folder}/scheduler/scheduler_config.json`))
-  const noising = await readJson(`${folder}/image_noising_scheduler/scheduler_config.json`)
+  const noising = await readJsonFile(`${folder}/image_noising_scheduler/scheduler_config.json`)
   const weights = await loadWeights(`${folder}/unet`, variant)
   checkWeights('imagen: the UNet', unetParameters(unet), weights)
   return {
