@@ -10,7 +10,7 @@ import { diffusionLoss } from './loss.js'
 import type { ImagenTrainer, ImagenTrainerOptions, SavedImagenTrainer } from './trainer-types.js'
 
 /** The learning rate of a step that begins after so many images. */
-export const learningRateAt = (
+const learningRateAt = (
   images: number,
   batchSize: number,
   { peak, warmUp, until }: ImagenTrainerOptions['learningRate'],
