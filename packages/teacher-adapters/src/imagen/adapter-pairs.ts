@@ -40,7 +40,7 @@ export interface PairMakerOptions {
   onProgress: ((progress: CascadeProgress) => void) | undefined
 }
 
-export interface Asked {
+interface Asked {
   seed: number
   parameters: Record<string, number>
   strength: number
@@ -57,13 +57,13 @@ export interface Candidate extends Asked {
 }
 
 /** Why a seed gave no pair. */
-export interface Failure {
+interface Failure {
   seed: number
   reason: 'filtered' | 'misaligned'
   error: FxError
 }
 
-export interface PairMakerRequest {
+interface PairMakerRequest {
   asked: readonly Asked[]
   negative: string
   strengths: ParameterRange

@@ -4,7 +4,7 @@ import type { Sampler } from '../diffusion/sampler.js'
 import { type Condition, guidedBy } from './guidance.js'
 import { type PredictedMaskOptions, resolvePredictedMask } from './mask.js'
 
-export const strengthMappings = ['interpolation', 'guidance', 'sdedit'] as const
+const strengthMappings = ['interpolation', 'guidance', 'sdedit'] as const
 /**
  * What the strength of an effect is, inside:
  *

@@ -13,14 +13,6 @@ export interface Condition {
   variances: readonly number[]
 }
 
-/** The embeddings of a batch's prompts. They stay the caller's. */
-export interface PromptEmbeddings {
-  /** `[N, L, D]` */
-  text: tf.Tensor3D
-  /** Of the negative prompt, or of the empty one: `[N, L, D]`. Needed where guidance is not 1. */
-  negative?: tf.Tensor3D
-}
-
 /**
  * Classifier-free guidance toward a mixture of prompts, each image with shares of its own:
  * `negative + guidance (sum of shares x prompts - negative)`. A prompt whose share is zero everywhere costs nothing.

@@ -30,7 +30,7 @@ export const resolvePredictedMask = (options: PredictedMaskOptions): Required<Pr
 })
 
 /** Masks grown by some pixels on each side. The caller owns them. */
-export const grown = (masks: Masks, pixels: number): Masks =>
+const grown = (masks: Masks, pixels: number): Masks =>
   pixels === 0 ? masks.clone() : tf.maxPool(masks, 2 * pixels + 1, 1, 'same')
 
 /** Masks at another side; a pixel that is made of several may change when one of them may. The caller owns them. */
