@@ -12,7 +12,7 @@ import {
 import { tinyUnet, wordEncoder } from './tiny-imagen.js'
 
 /** Networks begin with branches of zeros, and so without a trace of their text; these have none. */
-export const livelyWeights = (config: UnetConfig, seed: number): NamedWeights =>
+const livelyWeights = (config: UnetConfig, seed: number): NamedWeights =>
   new Map(
     [...randomUnetWeights(config, seed)].map(([name, { shape, data }]): [string, NamedWeight] => {
       const { normal } = seededRandom(seed, 'lively', name)
