@@ -84,6 +84,12 @@ test.each([
   ['another key', { apiKey: 'another' }, {}, false],
   ['another size', {}, { size: 8 }, false],
   ['another filter', { alignment: { maxDrift: 9 } }, {}, false],
+  [
+    'another mask, which is not sent',
+    { mask: { version: '1', of: () => new Uint8Array(size * size).fill(255) } },
+    {},
+    false,
+  ],
   ['another licence and id', { licence: { id: 'MIT' }, id: 'mine' }, {}, false],
 ])('%s: is it asked for again?', async (_, options: Partial<HostedImagenTeacherOptions>, request, again) => {
   const cache = new Map()

@@ -1,7 +1,6 @@
 import { type EffectSpec, FxError, numberIn, oneOf } from '@fx/core'
 import type { RgbImage } from '../../contract/types.js'
 import { type AlignmentOptions, judgeAlignment, resolveAlignment } from '../../image/alignment.js'
-import { encodePng } from '../../image/png.js'
 import type { HostedRecord } from './cache.js'
 import { decodeAnswer } from './decode.js'
 import { HOSTED_FAILURES, type HostedFailure, Refused } from './options.js'
@@ -65,7 +64,7 @@ export const questionOf = async ({
   mask: ReturnType<typeof maskOf>
   api: 'gemini' | 'vertex-predict'
 }): Promise<Asked & { changes?: Uint8Array }> => {
-  const { width, height, data } = image
+  const { width, height } = image
   const changes = await mask?.drawn?.of(image, seed)
   if (changes && !(changes instanceof Uint8Array && changes.length === width * height)) {
     throw new FxError(
@@ -73,32 +72,31 @@ export const questionOf = async ({
       `The mask of image ${seed} has ${changes.length} values; it needs a Uint8Array of ${width * height}`,
     )
   }
-  const maskImage = changes && {
+  const drawn = changes && {
     width,
     height,
     data: Uint8Array.from({ length: 3 * changes.length }, (_, i) => changes[Math.floor(i / 3)]!),
   }
-  const sent = maskImage ? encodePng(maskImage) : mask?.found
+  // generateContent takes no mask: there it only says which pixels of the answer count.
+  const sent = api === 'vertex-predict' ? (drawn ?? mask?.found) : undefined
   return {
     label: `image ${seed}`,
     identity: {
       input: pixelHash(image),
-      ...(changes && maskImage && { mask: pixelHash(maskImage) }),
-      ...(mask?.found && { mask: mask.found }),
+      ...(sent && { mask: 'mode' in sent ? sent : pixelHash(sent) }),
     },
     prompt: template.render(effect, parameters),
     ...(api === 'vertex-predict' && effect.negativePrompt && { negativePrompt: effect.negativePrompt }),
-    image: encodePng({ width, height, data }),
-    // generateContent takes no mask: there it only says which pixels of the answer count.
-    ...(sent && api === 'vertex-predict' && { mask: sent }),
+    image,
+    ...(sent && { mask: sent }),
     ...(changes && { changes }),
   }
 }
 
 export interface HostedAlignmentOptions extends AlignmentOptions {
   /**
-   * The least correlation of the structures of photograph and edit (luminance without its broad parts), -1 to 1. An edit
-   * in place has 0.5 and more, another picture about 0. Default 0.4.
+   * The least correlation of the structures of photograph and edit (luminance without its broad parts): 1 for the same
+   * picture, about 0 for another one. Default 0.4.
    */
   minLikeness?: number
 }

@@ -51,7 +51,7 @@ test('500 edits with a fifth of all answers faulty: each source is paired or rec
     return reply(request, response)
   }
   const teacher = (cache = at('answers')) =>
-    teacherOf({ images: source, cache, concurrency: 8, timeoutMs: 1000, retries: { attempts: 2, minDelayMs: 1 } })
+    teacherOf({ images: source, cache, concurrency: 8, timeoutMs: 2000, retries: { attempts: 2, minDelayMs: 1 } })
   const record = (folder: string, signal?: AbortSignal, onProgress?: (progress: WriteProgress) => void) =>
     recordShards(
       at(folder),

@@ -1,4 +1,6 @@
 import type { GenerateContentResponse, GeneratedImage } from '@google/genai'
+import type { RgbImage } from '../../contract/types.js'
+import { encodePng } from '../../image/png.js'
 import type { Client } from './client.js'
 import type { HostedFailure } from './options.js'
 
@@ -15,10 +17,9 @@ export interface ServiceMask {
 export interface Question {
   prompt: string
   negativePrompt?: string
-  /** PNG. */
-  image?: Uint8Array
-  /** A PNG whose light pixels may change, or what the service shall find. */
-  mask?: Uint8Array | ServiceMask
+  image?: RgbImage
+  /** A picture whose light pixels may change, or what the service shall find. */
+  mask?: RgbImage | ServiceMask
 }
 
 /** What the service answered: images, or why there are none. */
@@ -46,7 +47,15 @@ const base64 = (bytes: Uint8Array): string => {
 
 export const bytesOf = (data: string): Uint8Array => Uint8Array.from(atob(data), char => char.charCodeAt(0))
 
-const png = (bytes: Uint8Array) => ({ mimeType: 'image/png', imageBytes: base64(bytes) })
+const png = ({ width, height, data }: RgbImage) => ({
+  mimeType: 'image/png',
+  imageBytes: base64(encodePng({ width, height, data })),
+})
+
+const inlineData = (image: RgbImage) => {
+  const { mimeType, imageBytes: data } = png(image)
+  return { inlineData: { mimeType, data } }
+}
 
 /** Reasons to end without an image that mean "refused", not "failed". */
 const REFUSED = /SAFETY|PROHIBITED|BLOCKLIST|SPII|RECITATION|MODEL_ARMOR|JAILBREAK/
@@ -54,7 +63,7 @@ const REFUSED = /SAFETY|PROHIBITED|BLOCKLIST|SPII|RECITATION|MODEL_ARMOR|JAILBRE
 /** `POST models/{model}:generateContent`. */
 export const generateContent = async ({ models }: Client, call: Call): Promise<Answer> => {
   const { model, prompt, image, config, transport } = call
-  const parts = [{ text: prompt }, ...(image ? [{ inlineData: { mimeType: 'image/png', data: base64(image) } }] : [])]
+  const parts = [{ text: prompt }, ...(image ? [inlineData(image)] : [])]
   const { imageConfig, ...others } = config
   const response = await models.generateContent({
     model,
@@ -136,7 +145,7 @@ export const predict = async ({ sdk, models }: Client, call: Call): Promise<Answ
   const references: (typeof raw | InstanceType<typeof sdk.MaskReferenceImage>)[] = [raw]
   if (mask) {
     const reference = Object.assign(new sdk.MaskReferenceImage(), { referenceId: 2 })
-    if (mask instanceof Uint8Array) {
+    if ('data' in mask) {
       reference.referenceImage = png(mask)
       reference.config = { maskMode: sdk.MaskReferenceMode.MASK_MODE_USER_PROVIDED, maskDilation: 0 }
     } else {
