@@ -49,7 +49,7 @@ export interface ExportResult {
 export type Exporter = (trained: Trained) => Promise<ExportResult>
 
 export interface PairOptions {
-  /** Pairs to train on. */
+  /** Pairs to train on; so many fewer where the teacher skips seeds. */
   train: number
   /** Pairs kept out of training, to judge the student. */
   heldOut: number
