@@ -1,4 +1,6 @@
 export { FxError } from '@fx/core'
 export type { IntervalOptions } from './metrics/bootstrap.js'
+export { colorError } from './metrics/color.js'
+export { deltaE2000, type Lab, labOfSrgb } from './metrics/lab.js'
 export type { BatchPart, ConfidenceInterval, Metric, MetricBatch, MetricResult, SliceTable } from './metrics/metric.js'
 export { type PerImageOptions, type PsnrOptions, perImage, psnr, ssim } from './metrics/pixel.js'
