@@ -1,8 +1,12 @@
 export { FxError } from '@fx/core'
-export { gradientLoss } from './gradient.js'
+export { type ColorMomentsOptions, colorMoments } from './color-moments.js'
+export { gradientLoss, sobelLoss } from './gradient.js'
 export type { Loss, LossOptions } from './loss.js'
-export { type CharbonnierOptions, charbonnier, l1 } from './pixel.js'
+export { type MsSsimOptions, msSsim, multiScaleSimilarity } from './ms-ssim.js'
+export { type CharbonnierOptions, charbonnier, l1, l2 } from './pixel.js'
+export { type ChangeWeightOptions, changeWeights, type MaskWeightOptions, maskWeights } from './regions.js'
 export { type SsimOptions, ssim, structuralSimilarity } from './ssim.js'
+export { type TotalVariationOptions, totalVariation } from './variation.js'
 export {
   type LossTerm,
   type Schedule,

@@ -21,3 +21,21 @@ export const weightedMean = (values: tf.Tensor4D, weights?: tf.Tensor4D): tf.Sca
   const total = tf.maximum(tf.sum(weights), 1e-12)
   return tf.div(tf.sum(tf.mul(values, weights)), tf.mul(total, channels))
 }
+
+/** A window of the two middle axes of `[N, H, W, C]`. */
+export const crop = (image: tf.Tensor4D, y: number, x: number, height: number, width: number): tf.Tensor4D =>
+  tf.slice(image, [0, y, x, 0], [image.shape[0], height, width, image.shape[3]])
+
+/** How much each pixel exceeds its left (`axis` 2) or upper (`axis` 1) neighbour; a side of 1 gives no values. */
+export const neighbourSteps = (image: tf.Tensor4D, axis: 1 | 2): tf.Tensor4D => {
+  const [dy, dx] = axis === 1 ? [1, 0] : [0, 1]
+  const height = image.shape[1] - dy
+  const width = image.shape[2] - dx
+  return tf.sub(crop(image, dy, dx, height, width), crop(image, 0, 0, height, width))
+}
+
+/** The weights of the centre pixels of every unpadded window of an odd side. */
+export const centreWeights = (weights: tf.Tensor4D, windowSize: number): tf.Tensor4D => {
+  const border = (windowSize - 1) / 2
+  return crop(weights, border, border, weights.shape[1] - 2 * border, weights.shape[2] - 2 * border)
+}

@@ -11,6 +11,17 @@ export const l1 =
     return tf.tidy(() => weightedMean(absolute(tf.sub(prediction, target)), weights))
   }
 
+/**
+ * Mean squared error, `mean (p - t)^2`: the loss of the highest PSNR. It prefers the average of all plausible answers,
+ * which looks blurred.
+ */
+export const l2 =
+  (): Loss =>
+  (prediction, target, { weights } = {}) => {
+    checkImages('l2', prediction, target, weights)
+    return tf.tidy(() => weightedMean(tf.square(tf.sub<tf.Tensor4D>(prediction, target)), weights))
+  }
+
 export interface CharbonnierOptions {
   /** Where the loss turns from quadratic to linear, in image units. Default 1e-3. */
   epsilon?: number

@@ -1,7 +1,7 @@
 import { FxError } from '@fx/core'
 import * as tf from '@tensorflow/tfjs-core'
 import { checkImages, type Loss } from './loss.js'
-import { weightedMean } from './ops.js'
+import { centreWeights, weightedMean } from './ops.js'
 
 export interface SsimOptions {
   /** Odd side of the Gaussian window, pixels. Default 11. */
@@ -21,23 +21,27 @@ const gaussian = (size: number, sigma: number): number[] => {
   return values.map(value => value / sum)
 }
 
-const checked = (options: SsimOptions): Required<SsimOptions> => {
+/** Defaults filled in, ranges checked. */
+export const checkedSsimOptions = (loss: string, options: SsimOptions): Required<SsimOptions> => {
   const all = { windowSize: 11, sigma: 1.5, dataRange: 1, k1: 0.01, k2: 0.03, ...options }
   if (!Number.isInteger(all.windowSize) || all.windowSize < 1 || all.windowSize % 2 === 0) {
-    throw new FxError('invalid-argument', `ssim: windowSize must be an odd positive integer, got ${all.windowSize}`)
+    throw new FxError('invalid-argument', `${loss}: windowSize must be an odd positive integer, got ${all.windowSize}`)
   }
   for (const name of ['sigma', 'dataRange', 'k1', 'k2'] as const) {
-    if (!(all[name] > 0)) throw new FxError('invalid-argument', `ssim: ${name} must be positive, got ${all[name]}`)
+    if (!(all[name] > 0)) throw new FxError('invalid-argument', `${loss}: ${name} must be positive, got ${all[name]}`)
   }
   return all
 }
 
-/** The SSIM of every window, `[N, H - windowSize + 1, W - windowSize + 1, C]`; no padding. */
-const ssimMap = (
+/**
+ * The two factors of SSIM at every window, each `[N, H - windowSize + 1, W - windowSize + 1, C]`; no padding. Equations 6
+ * and 13 of the paper of `structuralSimilarity`.
+ */
+export const ssimMaps = (
   x: tf.Tensor4D,
   y: tf.Tensor4D,
   { windowSize, sigma, dataRange, k1, k2 }: Required<SsimOptions>,
-): tf.Tensor4D => {
+): { luminance: tf.Tensor4D; contrastStructure: tf.Tensor4D } => {
   const channels = x.shape[3]
   const window = tf.tensor1d(gaussian(windowSize, sigma))
   const column = tf.tile(tf.reshape(window, [windowSize, 1, 1, 1]), [1, 1, channels, 1]) as tf.Tensor4D
@@ -55,8 +59,16 @@ const ssimMap = (
   const varianceX = tf.sub(blur(tf.square(x)), meanXX)
   const varianceY = tf.sub(blur(tf.square(y)), meanYY)
   const covariance = tf.sub(blur(tf.mul(x, y)), meanXY)
-  const luminance = tf.div(tf.add(tf.mul(meanXY, 2), c1), tf.add(tf.add(meanXX, meanYY), c1))
-  const contrastStructure = tf.div(tf.add(tf.mul(covariance, 2), c2), tf.add(tf.add(varianceX, varianceY), c2))
+  const luminance: tf.Tensor4D = tf.div(tf.add(tf.mul(meanXY, 2), c1), tf.add(tf.add(meanXX, meanYY), c1))
+  const contrastStructure: tf.Tensor4D = tf.div(
+    tf.add(tf.mul(covariance, 2), c2),
+    tf.add(tf.add(varianceX, varianceY), c2),
+  )
+  return { luminance, contrastStructure }
+}
+
+const ssimMap = (x: tf.Tensor4D, y: tf.Tensor4D, options: Required<SsimOptions>): tf.Tensor4D => {
+  const { luminance, contrastStructure } = ssimMaps(x, y, options)
   return tf.mul(luminance, contrastStructure)
 }
 
@@ -70,7 +82,7 @@ const ssimMap = (
  * @throws FxError `shape-mismatch` also for images smaller than the window.
  */
 export const structuralSimilarity = (x: tf.Tensor4D, y: tf.Tensor4D, options: SsimOptions = {}): tf.Tensor1D => {
-  const all = checked(options)
+  const all = checkedSsimOptions('structuralSimilarity', options)
   checkImages('structuralSimilarity', x, y, undefined, all.windowSize)
   return tf.tidy(() => tf.mean(ssimMap(x, y, all), [1, 2, 3]))
 }
@@ -82,15 +94,12 @@ export const structuralSimilarity = (x: tf.Tensor4D, y: tf.Tensor4D, options: Ss
  * also for images smaller than the window.
  */
 export const ssim = (options: SsimOptions = {}): Loss => {
-  const all = checked(options)
+  const all = checkedSsimOptions('ssim', options)
   return (prediction, target, { weights } = {}) => {
     checkImages('ssim', prediction, target, weights, all.windowSize)
     return tf.tidy(() => {
       const map = ssimMap(prediction, target, all)
-      const border = (all.windowSize - 1) / 2
-      const [n, height, width] = map.shape
-      const centres = weights && tf.slice(weights, [0, border, border, 0], [n, height, width, 1])
-      return tf.sub(1, weightedMean(map, centres))
+      return tf.sub(1, weightedMean(map, weights && centreWeights(weights, all.windowSize)))
     })
   }
 }
