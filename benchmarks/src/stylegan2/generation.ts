@@ -11,10 +11,27 @@ import '@tensorflow/tfjs-layers' // registers tfjs's gradients
 import type { Prepared, Task } from '../contender.js'
 import type { GanContender } from './scenario.js'
 
-/** The most bytes in tensors at once while `run` runs, weights included. */
-export const peakTensorBytes = async (run: () => void | Promise<void>): Promise<number> => {
-  const profiled = run as unknown as () => tf.TensorContainer
-  return (await tf.profile(profiled)).peakBytes
+/**
+ * The most bytes in tensors at once while `run` runs, weights included. `tf.profile` would miss those of operations that
+ * do not start in tfjs's engine.
+ */
+export const peakTensorBytes = async (run: () => Promise<void>): Promise<number> => {
+  const { state } = tf.engine()
+  let bytes = state.numBytes
+  let peak = bytes
+  const watched: PropertyDescriptor = {
+    configurable: true,
+    enumerable: true,
+    get: () => bytes,
+    set(value: number) {
+      bytes = value
+      peak = Math.max(peak, bytes)
+    },
+  }
+  Object.defineProperty(state, 'numBytes', watched)
+  await run()
+  Object.defineProperty(state, 'numBytes', { configurable: true, enumerable: true, writable: true, value: bytes })
+  return peak
 }
 
 /** Million multiplications and additions of a layer's convolution, an image. */

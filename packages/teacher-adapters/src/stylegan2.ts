@@ -54,4 +54,5 @@ export {
   stylegan2Generator,
   type TruncationOptions,
 } from './stylegan2/generator.js'
-export type { Noise, Styles } from './stylegan2/synthesis.js'
+export type { Noise } from './stylegan2/noise.js'
+export type { Styles } from './stylegan2/styles.js'

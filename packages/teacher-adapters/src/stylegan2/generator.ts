@@ -6,8 +6,11 @@ import { checkLabels, checkShape } from './checks.js'
 import { type GeneratorConfig, numWs, resolveGeneratorConfig, type StyleLayer, styleLayers } from './config.js'
 import { withoutFilters } from './filters.js'
 import { mapLatents } from './mapping.js'
+import type { Noise } from './noise.js'
+import { arithmetic } from './ops.js'
 import { generatorParameters } from './parameters.js'
-import { joinedStyles, joinStyles, type Noise, type Styles, stylesByLayer, synthesise } from './synthesis.js'
+import { joinedStyles, joinStyles, type Styles, stylesByLayer } from './styles.js'
+import { synthesise } from './synthesis.js'
 
 export interface TruncationOptions {
   /** 1 leaves w as it is, 0 gives the average. Default 1. */
@@ -129,8 +132,10 @@ export const stylegan2Generator = (options: GeneratorOptions): Generator => {
     return tf.tidy(() => tf.tile(tf.expandDims<tf.Tensor3D>(w, 1), [1, rows, 1]))
   }
 
-  const towardAverage = <T extends tf.Tensor>(w: T, psi: number): T =>
-    tf.add<T>(tf.mul(w, psi), tf.mul(average, 1 - psi))
+  const towardAverage = <T extends tf.Tensor>(w: T, psi: number): T => {
+    const { add, mul } = arithmetic(store)
+    return add<T>(mul(w, psi), mul(average, 1 - psi))
+  }
 
   const toWPlus = (w: tf.Tensor2D | tf.Tensor3D): tf.Tensor3D =>
     w.rank === 3 ? (w as tf.Tensor3D) : broadcast(w as tf.Tensor2D)

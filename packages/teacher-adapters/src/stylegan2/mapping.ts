@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core'
 import type { Store } from '../network/store.js'
-import { ACTIVATION_SCALE, dense, leakyRelu, normalise } from './ops.js'
+import { cheapestActivation, dense, normalise } from './ops.js'
 import { MAPPING_LR } from './parameters.js'
 
 /**
@@ -16,10 +16,14 @@ export const mapLatents = (
   z: tf.Tensor2D | undefined,
   labels: tf.Tensor2D | undefined,
 ): tf.Tensor2D => {
-  const parts = [...(z ? [normalise(z)] : []), ...(labels ? [normalise(dense(store, 'mapping.embed', labels))] : [])]
+  const parts = [
+    ...(z ? [normalise(store, z)] : []),
+    ...(labels ? [normalise(store, dense(store, 'mapping.embed', labels))] : []),
+  ]
   let x = parts.length > 1 ? tf.concat2d(parts, 1) : parts[0]!
+  const { scale, apply } = cheapestActivation(store)
   for (let layer = 0; layer < layers; layer++) {
-    x = leakyRelu(dense(store, `mapping.fc${layer}`, x, { lr: MAPPING_LR, scale: ACTIVATION_SCALE }))
+    x = apply(dense(store, `mapping.fc${layer}`, x, { lr: MAPPING_LR, scale }))
   }
   return x
 }

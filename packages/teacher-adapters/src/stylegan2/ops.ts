@@ -1,5 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core'
 import type { Store } from '../network/store.js'
+import { recording } from './recording.js'
+import { type TensorflowOperations, tensorflow } from './tensorflow.js'
 
 /** Inside square roots, as in the reference implementation. */
 export const EPSILON = 1e-8
@@ -20,8 +22,24 @@ export const ACTIVATION_SLOPE = 0.25
 export const leakyRelu = <T extends tf.Tensor>(scaled: T): T =>
   tf.add<T>(tf.relu(scaled), tf.mul(scaled, ACTIVATION_SLOPE))
 
-/** True while a tape records what runs, so that it can be differentiated. */
-export const recording = (): boolean => tf.engine().state.gradientDepth > 0
+/** The arithmetic of small tensors, which costs little more than starting its operations. */
+type Arithmetic = Pick<
+  TensorflowOperations,
+  'add' | 'concat' | 'matMul' | 'mul' | 'rowMeans' | 'rsqrt' | 'split' | 'square'
+>
+
+const throughTfjs: Arithmetic = {
+  add: (a, b) => tf.add(a, b),
+  concat: (parts, axis) => tf.concat([...parts], axis),
+  matMul: (a, b) => tf.matMul(a, b),
+  mul: (a, b) => tf.mul(a, b),
+  rowMeans: x => tf.mean(x, 1, true),
+  rsqrt: x => tf.rsqrt(x),
+  split: (x, sizes, axis) => tf.split(x, [...sizes], axis),
+  square: x => tf.square(x),
+}
+
+export const arithmetic = (store: Store): Arithmetic => tensorflow(store) ?? throughTfjs
 
 /** A leaky relu with its gain, and the factor that whatever enters it must carry. */
 export interface Activation {
@@ -30,31 +48,34 @@ export interface Activation {
 }
 
 /** The leaky relu that costs least here: tfjs's own is one pass in place of three, but slow on wasm and once only differentiable. */
-export const cheapestActivation = (): Activation =>
-  recording() || tf.getBackend() === 'wasm'
-    ? { scale: ACTIVATION_SCALE, apply: leakyRelu }
-    : { scale: Math.SQRT2, apply: x => tf.leakyRelu(x, 0.2) }
+export const cheapestActivation = (store: Store): Activation => {
+  if (recording() || tf.getBackend() === 'wasm') return { scale: ACTIVATION_SCALE, apply: leakyRelu }
+  return { scale: Math.SQRT2, apply: tensorflow(store)?.leakyRelu ?? (x => tf.leakyRelu(x, 0.2)) }
+}
 
 /** Limits activations to +-`limit` when there is one. */
 export const clamp = <T extends tf.Tensor>(x: T, limit: number | null): T =>
   limit === null ? x : tf.clipByValue(x, -limit, limit)
 
 /** `x / sqrt(mean(x^2))` per row of `[N, C]`. */
-export const normalise = (x: tf.Tensor2D): tf.Tensor2D =>
-  tf.mul(x, tf.rsqrt(tf.add(tf.mean(tf.square(x), 1, true), EPSILON)))
+export const normalise = (store: Store, x: tf.Tensor2D): tf.Tensor2D => {
+  const { add, mul, rowMeans, rsqrt, square } = arithmetic(store)
+  return mul(x, rsqrt(add(rowMeans(square(x)), EPSILON)))
+}
 
 /**
  * A fully connected layer with equalised learning rate: the stored weight counts `lr / sqrt(inputs)`, the bias `lr`;
  * both also `scale`.
  */
 export const dense = (store: Store, name: string, x: tf.Tensor2D, { lr = 1, scale = 1 } = {}): tf.Tensor2D => {
-  const weight = store.derived(`${name} weight`, () => {
+  const weight = store.derived(`${name} weight ${scale}`, () => {
     const stored = store.get<tf.Tensor2D>(`${name}.weight`)
     return tf.mul<tf.Tensor2D>(stored, (scale * lr) / Math.sqrt(stored.shape[0]))
   })
-  const bias = store.derived(`${name} bias`, () => tf.mul(store.get<tf.Tensor1D>(`${name}.bias`), scale * lr))
+  const bias = store.derived(`${name} bias ${scale}`, () => tf.mul(store.get<tf.Tensor1D>(`${name}.bias`), scale * lr))
   // Two operations; `tf.fused.matMul` would be four, with its changes of rank.
-  return tf.add(tf.matMul(x, weight), bias)
+  const { add, matMul } = arithmetic(store)
+  return add(matMul(x, weight), bias)
 }
 
 const TAPS = [1, 3, 3, 1]

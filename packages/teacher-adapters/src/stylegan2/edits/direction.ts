@@ -2,7 +2,7 @@ import { FxError, hashJson, numberIn, type ParameterRange, sha256Hex } from '@fx
 import * as tf from '@tensorflow/tfjs-core'
 import type { StyleLayer } from '../config.js'
 import type { Generator } from '../generator.js'
-import type { Styles } from '../synthesis.js'
+import type { Styles } from '../styles.js'
 import { checkEditId, checkStrength, type Edit } from './edit.js'
 
 /** Rows of W+, `from` inclusive, `to` exclusive. */
