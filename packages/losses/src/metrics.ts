@@ -1,6 +1,15 @@
 export { FxError } from '@fx/core'
 export type { IntervalOptions } from './metrics/bootstrap.js'
 export { colorError } from './metrics/color.js'
+export type { FeatureExtractor } from './metrics/features.js'
+export {
+  type FeatureStatistics,
+  type FrechetOptions,
+  featureStatistics,
+  frechet,
+  frechetDistance,
+} from './metrics/frechet.js'
+export { type KidOptions, kernelDistance, kid } from './metrics/kid.js'
 export { deltaE2000, type Lab, labOfSrgb } from './metrics/lab.js'
 export type { BatchPart, ConfidenceInterval, Metric, MetricBatch, MetricResult, SliceTable } from './metrics/metric.js'
 export { type PerImageOptions, type PsnrOptions, perImage, psnr, ssim } from './metrics/pixel.js'

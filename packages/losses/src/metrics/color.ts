@@ -8,7 +8,7 @@ import { imageMetric } from './pixel.js'
  * How far the colours of output and target are apart to the eye: the mean CIEDE2000 difference over pixels, of sRGB images
  * `[N, H, W, 3]`. About 1 is the least that people see, black and white are 100 apart. Honours the mask.
  *
- * It runs on the processor in float64, about a microsecond a pixel.
+ * It runs on the processor in float64, a few microseconds a pixel.
  *
  * @throws FxError from `add`: `shape-mismatch` also for images without 3 channels.
  */
