@@ -1,6 +1,7 @@
 export { FxError } from '@fx/core'
 export type { IntervalOptions } from './metrics/bootstrap.js'
 export { colorError } from './metrics/color.js'
+export { type EffectOptions, effectDirection, effectStrength } from './metrics/effect.js'
 export type { FeatureExtractor } from './metrics/features.js'
 export {
   type FeatureStatistics,
@@ -9,6 +10,7 @@ export {
   frechet,
   frechetDistance,
 } from './metrics/frechet.js'
+export { type IdentityOptions, identitySimilarity } from './metrics/identity.js'
 export { type KidOptions, kernelDistance, kid } from './metrics/kid.js'
 export { deltaE2000, type Lab, labOfSrgb } from './metrics/lab.js'
 export type { BatchPart, ConfidenceInterval, Metric, MetricBatch, MetricResult, SliceTable } from './metrics/metric.js'

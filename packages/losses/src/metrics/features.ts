@@ -1,5 +1,6 @@
 import { FxError } from '@fx/core'
 import type * as tf from '@tensorflow/tfjs-core'
+import { dot } from './matrix.js'
 
 /** Turns images into vectors that a metric compares: an Inception trunk, a face network, thumbnails. */
 export interface FeatureExtractor {
@@ -31,6 +32,12 @@ export const featureReader = (metric: string, extractor: FeatureExtractor) => {
       features.dispose()
     }
   }
+}
+
+/** The cosine of the angle between two vectors; 0 when one of them is zero. */
+export const cosine = (a: Float32Array | Float64Array, b: Float32Array | Float64Array): number => {
+  const norms = Math.sqrt(dot(a, a) * dot(b, b))
+  return norms > 0 ? Math.max(-1, Math.min(1, dot(a, b) / norms)) : 0
 }
 
 /** Rows of the features of output and target, one behind the other. */

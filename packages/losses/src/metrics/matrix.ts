@@ -1,7 +1,7 @@
 /** Symmetric matrices are row-major Float64Arrays of `size * size` values. */
 
 /** Inner product; four sums side by side keep the processor from waiting for each addition. */
-export const dot = (a: Float64Array, b: Float64Array): number => {
+export const dot = (a: Float64Array | Float32Array, b: Float64Array | Float32Array): number => {
   const whole = a.length - (a.length % 4)
   let [s0, s1, s2, s3] = [0, 0, 0, 0]
   for (let i = 0; i < whole; i += 4) {
