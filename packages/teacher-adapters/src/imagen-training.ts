@@ -14,6 +14,14 @@ export type {
   SavedImagenTrainer,
   SuperResolutionStage,
 } from './imagen/training/trainer-types.js'
+export {
+  collectStatistics,
+  type FeatureExtractor,
+  type FeatureStatistics,
+  frechetDistance,
+  type StatisticsCollector,
+  thumbnail8x8,
+} from './training/frechet.js'
 export { imageGrid } from './training/grid.js'
 export type { ImageSource, TrainingImage } from './training/image-source.js'
 export {

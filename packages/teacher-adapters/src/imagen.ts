@@ -1,3 +1,4 @@
+export { toRgbImages } from './image/tensor.js'
 export { type ImagenTeacherOptions, imagenTeacher } from './imagen/adapter.js'
 export type { MaskOf, PairPrompts, SourceOf } from './imagen/adapter-pairs.js'
 export {

@@ -17,12 +17,12 @@ export interface AttentionLayout {
 }
 
 /** A residual block and perhaps an attention after it. */
-export interface LayerLayout {
+interface LayerLayout {
   resnet: ResnetLayout
   attention?: AttentionLayout
 }
 
-export interface LevelLayout {
+interface LevelLayout {
   layers: LayerLayout[]
   /** To the next level; absent at the last. */
   resampler?: ResnetLayout
