@@ -1,0 +1,7 @@
+export type { PerceptualDistance, SpatialDistance } from './perceptual/distance.js'
+export { type Dists, type DistsOptions, dists } from './perceptual/dists.js'
+export type { FeatureExtractor } from './perceptual/extractor.js'
+export { type FeatureDistanceOptions, featureDistance } from './perceptual/features.js'
+export { type Lpips, type LpipsOptions, lpips } from './perceptual/lpips.js'
+export type { WeightsSource } from './perceptual/parameters.js'
+export { type TorchvisionNet, torchvisionFeatures } from './perceptual/torchvision.js'
