@@ -5,7 +5,12 @@ export type { Loss, LossOptions } from './loss.js'
 export { type MsSsimOptions, msSsim, multiScaleSimilarity } from './ms-ssim.js'
 export { type CharbonnierOptions, charbonnier, l1, l2 } from './pixel.js'
 export { type ChangeWeightOptions, changeWeights, type MaskWeightOptions, maskWeights } from './regions.js'
+export { type AdaptiveRobust, type AdaptiveRobustOptions, adaptiveRobust } from './robust/adaptive.js'
+export { type GeneralRobustOptions, generalRobust } from './robust/general.js'
+export { logPartition } from './robust/partition.js'
+export { robustPenalty } from './robust/penalty.js'
 export { type SsimOptions, ssim, structuralSimilarity } from './ssim.js'
+export { isTrainable, loadVariables, saveVariables, type Trainable, type TrainableLoss } from './trainable.js'
 export { type TotalVariationOptions, totalVariation } from './variation.js'
 export {
   type LossTerm,

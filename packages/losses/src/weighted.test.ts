@@ -1,7 +1,8 @@
 import '@tensorflow/tfjs-backend-cpu'
 import * as tf from '@tensorflow/tfjs-core'
 import { expect, test } from 'vitest'
-import { charbonnier, l1, warmUp, weighted } from './index.js'
+import '../test/helpers.js'
+import { adaptiveRobust, charbonnier, l1, saveVariables, warmUp, weighted } from './index.js'
 
 const prediction = tf.tensor4d([0, 0.5, 1, 0.25], [1, 2, 2, 1])
 const target = tf.tensor4d([0.5, 0.5, 0, 0.5], [1, 2, 2, 1])
@@ -39,6 +40,26 @@ test('nothing but the result is left behind, nor anything after an error', () =>
   tf.dispose([total, terms])
   expect(() => loss.evaluate(prediction, wrong)).toThrow()
   expect(tf.memory().numTensors).toBe(before)
+})
+
+test('variables of the terms are found by name, once each, and trained with the sum', async () => {
+  const adaptive = adaptiveRobust({ channels: 1 })
+  const loss = weighted([
+    { name: 'l1', loss: l1() },
+    { name: 'adaptive', loss: adaptive },
+    { name: 'late', loss: adaptive, schedule: warmUp(10) },
+  ])
+  const variables = loss.variables()
+  expect(Object.keys(variables)).toEqual(['adaptive/alpha', 'adaptive/scale'])
+  const optimizer = tf.train.sgd(0.1)
+  optimizer.minimize(() => loss.evaluate(prediction, target).total, false, Object.values(variables))
+  const saved = await saveVariables(loss)
+  expect(saved['adaptive/scale']![0]).toBeLessThan(0)
+  expect(await saveVariables(adaptive)).toEqual({ alpha: saved['adaptive/alpha'], scale: saved['adaptive/scale'] })
+  const before = tf.memory().numTensors
+  loss.dispose()
+  expect(tf.memory().numTensors).toBe(before - 2)
+  expect(weighted([{ name: 'l1', loss: l1() }]).variables()).toEqual({})
 })
 
 test('bad sums are refused', () => {

@@ -1,6 +1,7 @@
 import { FxError, listed } from '@fx/core'
 import * as tf from '@tensorflow/tfjs-core'
 import type { Loss, LossOptions } from './loss.js'
+import { isTrainable, type Trainable } from './trainable.js'
 
 /** A factor on a term's weight by training step, counted from 0. */
 export type Schedule = (step: number) => number
@@ -22,8 +23,11 @@ export interface WeightedLossValue {
   terms: Record<string, tf.Scalar>
 }
 
-/** A weighted sum of losses that keeps its terms apart for the log. */
-export interface WeightedLoss {
+/**
+ * A weighted sum of losses that keeps its terms apart for the log. Its variables are those of its terms, named
+ * `term/variable`; a sum of losses without parameters has none.
+ */
+export interface WeightedLoss extends Trainable {
   /** Names, in order. */
   readonly names: readonly string[]
   /** The sum at a training step. The caller owns every scalar in the result. */
@@ -49,8 +53,21 @@ export const weighted = (terms: readonly LossTerm[]): WeightedLoss => {
       )
     }
   }
+  // A loss that stands in two terms has its variables once, under the first name.
+  const trainable = terms.flatMap(({ name, loss }, i) =>
+    isTrainable(loss) && terms.findIndex(term => term.loss === loss) === i ? [{ name, loss }] : [],
+  )
   return {
     names,
+    variables: () =>
+      Object.fromEntries(
+        trainable.flatMap(({ name, loss }) =>
+          Object.entries(loss.variables()).map(([variable, values]) => [`${name}/${variable}`, values]),
+        ),
+      ),
+    dispose: () => {
+      for (const { loss } of trainable) loss.dispose()
+    },
     evaluate: (prediction, target, { step = 0, weights } = {}) =>
       tf.tidy(() => {
         let total: tf.Scalar | undefined

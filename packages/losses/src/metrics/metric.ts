@@ -26,7 +26,7 @@ export interface MetricBatch {
 }
 
 /** What a metric may need beside the output. */
-export type BatchPart = 'target' | 'input' | 'previous' | 'flow'
+export type BatchPart = 'target' | 'input' | 'previous'
 
 /** A range that holds the true value with the given probability. */
 export interface ConfidenceInterval {
@@ -172,7 +172,7 @@ export const streamingMetric = ({ name, ideal, needs, measure, accumulator, fewe
 
   const partsOf = (batch: MetricBatch): Record<string, tf.Tensor4D> => {
     const { output, target, input, previous } = batch
-    const given = { target, input, previous: previous?.output, flow: previous?.flow }
+    const given = { target, input, previous }
     const missing = needs.filter(part => !given[part])
     if (!output) missing.unshift('output' as never)
     if (missing.length > 0) {

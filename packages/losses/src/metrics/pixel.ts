@@ -109,29 +109,32 @@ export const imageMetric = (
   return streamingMetric({ name, ideal, needs, measure, accumulator: slice => ratioOfSums(interval, slice) })
 }
 
-export interface PerImageOptions extends IntervalOptions {
+export interface PerImageOptions<P extends BatchPart = 'target'> extends IntervalOptions {
   /** The value of a perfect student: 0 for a distance, 1 for a similarity. */
   ideal: number
   /** Which parts of a batch `measure` needs; a batch that lacks one is refused. Default `['target']`. */
-  needs?: readonly BatchPart[]
+  needs?: readonly P[]
 }
+
+/** A batch that surely has some parts. */
+export type BatchWith<P extends BatchPart> = MetricBatch & Required<Pick<MetricBatch, P>>
 
 /**
  * Any figure of one image as a metric: the mean over images. `measure` returns one number for each image, `[N]`, which is
- * freed here: `perImage('lpips', ({ output, target }) => distance(output, target!), { ideal: 0 })`.
+ * freed here: `perImage('lpips', ({ output, target }) => distance(output, target), { ideal: 0 })`.
  *
  * @throws FxError `invalid-argument` for an empty name or options out of range; from `add`, `shape-mismatch` when
  * `measure` does not return one number an image.
  */
-export const perImage = (
+export const perImage = <P extends BatchPart = 'target'>(
   name: string,
-  measure: (batch: MetricBatch) => tf.Tensor | Promise<tf.Tensor>,
-  options: PerImageOptions,
+  measure: (batch: BatchWith<P>) => tf.Tensor | Promise<tf.Tensor>,
+  options: PerImageOptions<P>,
 ): Metric => {
   if (!name) throw new FxError('invalid-argument', 'perImage: the metric needs a name')
   if (Number.isNaN(options.ideal)) throw new FxError('invalid-argument', `perImage: ideal of '${name}' is not a number`)
   return imageMetric(name, options.ideal, options.needs ?? ['target'], options, async batch => {
-    const values = await measure(batch)
+    const values = await measure(batch as BatchWith<P>)
     const { shape } = values
     const numbers = await taken(values)
     const count = batch.output.shape[0]
