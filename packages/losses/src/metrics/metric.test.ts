@@ -130,8 +130,8 @@ describe('refusals', () => {
     [
       'NaN',
       { output: tf.fill([2, 4, 4, 3], Number.NaN) as tf.Tensor4D, target: image },
-      'invalid-argument',
-      /the output must be/,
+      'not-finite',
+      /the output must be finite numbers/,
     ],
     [
       'too few slice names',

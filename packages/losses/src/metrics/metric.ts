@@ -65,7 +65,7 @@ export interface Metric {
    * Takes images in; wait for it before asking for the result. A batch that is refused changes nothing.
    *
    * @throws FxError `invalid-argument` for a missing part, values outside [0, 1] or slices that do not match;
-   * `shape-mismatch` for images of different shapes; `not-finite` when the figure of an image is.
+   * `shape-mismatch` for images of different shapes; `not-finite` when values, or the figure of an image, are.
    */
   add(batch: MetricBatch): Promise<void>
   /**
@@ -128,21 +128,26 @@ const checkShapes = (name: string, images: Record<string, tf.Tensor4D>, { output
 /** Half a step of 8 bits would be too strict for float16 exports, a whole one would hide a wrong range. */
 const RANGE_TOLERANCE = 1e-3
 
-const checkRanges = async (name: string, images: Record<string, tf.Tensor4D>, mask?: tf.Tensor4D): Promise<void> => {
-  const all = [...Object.values(images), ...(mask ? [mask] : [])]
-  const extremes = tf.tidy(() => tf.stack(all.flatMap(image => [tf.min(image), tf.max(image)])))
+const checkRanges = async (name: string, images: Record<string, tf.Tensor4D>, { mask, previous }: MetricBatch) => {
+  const all = { ...images, ...(mask && { mask }), ...(previous?.flow && { flow: previous.flow }) }
+  // Not every backend lets NaN through a minimum, but each through a sum.
+  const extremes = tf.tidy(() =>
+    tf.stack(Object.values(all).flatMap(image => [tf.min(image), tf.max(image), tf.sum(tf.mul(image, 0))])),
+  )
   try {
     const values = await extremes.data()
-    for (const [index, part] of [...Object.keys(images), ...(mask ? ['mask'] : [])].entries()) {
-      const [low, high] = [values[2 * index]!, values[2 * index + 1]!]
-      const highest = part === 'mask' ? Number.MAX_VALUE : 1 + RANGE_TOLERANCE
-      if (low >= (part === 'mask' ? 0 : -RANGE_TOLERANCE) && high <= highest) continue
-      throw new FxError(
-        'invalid-argument',
-        `${name}: the ${part} must be ${part === 'mask' ? 'finite and not negative' : 'in [0, 1]; clip it first'}; ` +
-          `its values go from ${low} to ${high}`,
-        { details: { part, low, high } },
-      )
+    for (const [index, part] of Object.keys(all).entries()) {
+      const [low, high, zero] = values.slice(3 * index) as Float32Array & [number, number, number]
+      const refuse = (code: 'invalid-argument' | 'not-finite', demand: string): never => {
+        throw new FxError(code, `${name}: the ${part} must be ${demand}; its values go from ${low} to ${high}`, {
+          details: { part, low, high },
+        })
+      }
+      if (zero !== 0) refuse('not-finite', 'finite numbers')
+      if (part === 'mask' && low < 0) refuse('invalid-argument', 'not negative')
+      if (part in images && !(low >= -RANGE_TOLERANCE && high <= 1 + RANGE_TOLERANCE)) {
+        refuse('invalid-argument', 'in [0, 1]; clip it first')
+      }
     }
   } finally {
     extremes.dispose()
@@ -196,7 +201,7 @@ export const streamingMetric = ({ name, ideal, needs, measure, accumulator, fewe
       checkShapes(name, images, batch)
       const count = batch.output.shape[0]
       const slices = sliceNames(name, batch.slice, count)
-      await checkRanges(name, images, batch.mask)
+      await checkRanges(name, images, batch)
       const rows = await measure(batch)
       rows.forEach((row, image) => {
         if (row && !Array.prototype.every.call(row, Number.isFinite)) {

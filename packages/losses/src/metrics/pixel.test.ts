@@ -96,12 +96,16 @@ describe.each(['cpu', 'wasm'] as const)('on %s', backend => {
     const target = randomImages([2, 8, 8, 3], 't')
     const mask = randomImages([2, 8, 8, 1], 'm')
     const bad = tf.fill([2, 8, 8, 3], 2) as tf.Tensor4D
+    const holed = tf.tidy(() => tf.where(tf.greater(output, 0.9), Number.NaN, output)) as tf.Tensor4D
     const before = tf.memory().numTensors
     const metrics = [psnr(quick), ssim({ windowSize: 3, ...quick })]
     for (const metric of [...metrics, perImage('m', ({ output }) => tf.mean(output, [1, 2, 3]), { ideal: 0 })]) {
       await metric.add({ output, target, mask })
       await metric.add({ output, target })
       await expect(metric.add({ output: bad, target })).rejects.toThrow(/in \[0, 1\]/)
+      await expect(metric.add({ output: holed, target })).rejects.toThrow(
+        expect.objectContaining({ code: 'not-finite', message: expect.stringMatching(/the output must be finite/) }),
+      )
       metric.result()
     }
     await expect(perImage('scalar', () => tf.zeros([1]), { ideal: 0 }).add({ output, target })).rejects.toThrow(

@@ -28,7 +28,7 @@ export const maskedSums = async (values: () => tf.Tensor4D, mask?: tf.Tensor4D):
   const count = sums.shape[1]!
   const numbers = await taken(sums)
   return Array.from({ length: count }, (_, image) =>
-    numbers[count + image]! > 0 ? [numbers[image]!, numbers[count + image]!] : null,
+    numbers[count + image] === 0 ? null : [numbers[image]!, numbers[count + image]!],
   )
 }
 

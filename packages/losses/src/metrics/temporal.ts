@@ -1,4 +1,6 @@
+import { FxError } from '@fx/core'
 import * as tf from '@tensorflow/tfjs-core'
+import { warp } from '../temporal/warp.js'
 import { checkedInterval, type IntervalOptions, ratioOfSums } from './bootstrap.js'
 import { type Metric, type MetricBatch, streamingMetric } from './metric.js'
 import { maskedSums } from './pixel.js'
@@ -46,6 +48,43 @@ export const flicker = (options: IntervalOptions = {}): Metric => {
     ideal: 0,
     needs: ['input', 'previous'],
     measure: batch => steadinessRows(batch, batch.previous!),
+    accumulator: slice => ratioOfSums(interval, slice),
+  })
+}
+
+/**
+ * Warping error: how much the output changes along the motion of the scene, beyond what the input does. As `flicker`, with
+ * the frame before carried to this one by `previous.flow`, so that moving parts count as well; what the flow takes from
+ * outside the frame, or does not explain in the input, is left out. 0 for an effect that sticks to what it is on. Honours
+ * the mask.
+ *
+ * Source: as `flicker`.
+ *
+ * @throws FxError `invalid-argument` for options out of range; from `add`, also for a batch without flow.
+ */
+export const warpingError = (options: IntervalOptions = {}): Metric => {
+  const interval = checkedInterval('warping error', options)
+  return streamingMetric({
+    name: 'warping error',
+    ideal: 0,
+    needs: ['input', 'previous'],
+    async measure(batch) {
+      const { output, input, flow } = batch.previous!
+      if (!flow) throw new FxError('invalid-argument', 'warping error: the batch lacks previous.flow')
+      const moved = tf.tidy(() => {
+        const seen = warp(tf.ones([...flow.shape.slice(0, 3), 1] as [number, number, number, 1]), flow)
+        return {
+          output: warp(output, flow, { padding: 'border' }),
+          input: warp(input, flow, { padding: 'border' }),
+          mask: batch.mask ? tf.mul<tf.Tensor4D>(seen, batch.mask) : seen,
+        }
+      })
+      try {
+        return await steadinessRows({ ...batch, mask: moved.mask }, moved)
+      } finally {
+        tf.dispose(moved)
+      }
+    },
     accumulator: slice => ratioOfSums(interval, slice),
   })
 }
