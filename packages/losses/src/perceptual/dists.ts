@@ -28,7 +28,13 @@ export const l2Pooling = (map: tf.Tensor4D): tf.Tensor4D =>
   tf.tidy(() => {
     const window = tf.tensor4d([1, 2, 1, 2, 4, 2, 1, 2, 1], [3, 3, 1, 1])
     const kernel = tf.tile(tf.div<tf.Tensor4D>(window, 16), [1, 1, map.shape[3], 1])
-    return tf.sqrt(tf.add<tf.Tensor4D>(tf.depthwiseConv2d(tf.square(map), kernel, 2, 1), 1e-12))
+    const squares = tf.pad(tf.square(map), [
+      [0, 0],
+      [1, 1],
+      [1, 1],
+      [0, 0],
+    ])
+    return tf.sqrt(tf.add<tf.Tensor4D>(tf.depthwiseConv2d(squares, kernel, 2, 'valid'), 1e-12))
   })
 
 const stabiliser = 1e-6

@@ -1,6 +1,7 @@
 import { FxError } from '@fx/core'
 import * as tf from '@tensorflow/tfjs-core'
 import type { FeatureExtractor } from './extractor.js'
+import { convolveFrozen } from './frozen.js'
 import { ownTensors } from './parameters.js'
 
 /** A tfjs graph model at rest: its JSON and the bytes of its weights. */
@@ -83,15 +84,22 @@ export const faceNetwork = (files: GraphModelFiles): FeatureExtractor => {
     const decoded = decode(files)
     const get = <T extends tf.Tensor>(name: string): T => decoded[name] as T
     return {
-      first: { kernel: get<tf.Tensor4D>('conv1/convolution/merged_input'), bias: get('conv1_bn/batchnorm_1/sub') },
+      first: {
+        kernel: get<tf.Tensor4D>('conv1/convolution/merged_input'),
+        bias: get<tf.Tensor1D>('conv1_bn/batchnorm_1/sub'),
+      },
       blocks: blocks.map((_, at) => ({
-        depthwise: tf.mul<tf.Tensor4D>(
-          get(`conv_dw_${at + 1}/depthwise_kernel`),
-          tf.reshape(get(`conv_dw_${at + 1}_bn/batchnorm_1/mul`), [1, 1, -1, 1]),
-        ),
-        depthwiseBias: get(`conv_dw_${at + 1}_bn/batchnorm_1/sub`),
-        pointwise: get<tf.Tensor4D>(`conv_pw_${at + 1}/convolution/merged_input`),
-        pointwiseBias: get(`conv_pw_${at + 1}_bn/batchnorm_1/sub`),
+        depthwise: {
+          kernel: tf.mul<tf.Tensor4D>(
+            get(`conv_dw_${at + 1}/depthwise_kernel`),
+            tf.reshape(get(`conv_dw_${at + 1}_bn/batchnorm_1/mul`), [1, 1, -1, 1]),
+          ),
+          bias: get<tf.Tensor1D>(`conv_dw_${at + 1}_bn/batchnorm_1/sub`),
+        },
+        pointwise: {
+          kernel: get<tf.Tensor4D>(`conv_pw_${at + 1}/convolution/merged_input`),
+          bias: get<tf.Tensor1D>(`conv_pw_${at + 1}_bn/batchnorm_1/sub`),
+        },
       })),
     }
   })
@@ -102,13 +110,12 @@ export const faceNetwork = (files: GraphModelFiles): FeatureExtractor => {
     features: images =>
       tf.tidy(() => {
         const { first, blocks: parameters } = owned.use()
-        const shared = { pad: 'same', activation: 'relu6' } as const
+        const shared = { activation: 'relu6', pad: 'same' } as const
         const pixels = tf.mul<tf.Tensor4D>(images, 255)
-        let x = tf.fused.conv2d({ x: pixels, filter: first.kernel, strides: 2, bias: first.bias, ...shared })
-        return parameters.flatMap(({ depthwise, depthwiseBias, pointwise, pointwiseBias }, at) => {
-          const strides = blocks[at]!.stride
-          const seen = tf.fused.depthwiseConv2d({ x, filter: depthwise, strides, bias: depthwiseBias, ...shared })
-          x = tf.fused.conv2d({ x: seen, filter: pointwise, strides: 1, bias: pointwiseBias, ...shared })
+        let x = convolveFrozen(pixels, { ...first, ...shared, stride: 2 })
+        return parameters.flatMap(({ depthwise, pointwise }, at) => {
+          const seen = convolveFrozen(x, { ...depthwise, ...shared, stride: blocks[at]!.stride, depthwise: true })
+          x = convolveFrozen(seen, { ...pointwise, ...shared })
           return taps.includes(at) ? [x] : []
         })
       }),

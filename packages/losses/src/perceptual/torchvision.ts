@@ -1,6 +1,7 @@
 import { FxError, listed } from '@fx/core'
 import * as tf from '@tensorflow/tfjs-core'
 import type { FeatureExtractor } from './extractor.js'
+import { convolveFrozen } from './frozen.js'
 import { type ExpectedTensor, loadExpected, ownTensors, type WeightsSource } from './parameters.js'
 
 /** AlexNet, VGG-16 and SqueezeNet 1.1, by the names that LPIPS gives them. */
@@ -144,8 +145,19 @@ export const openTrunk = async (
       const parameters = owned.use()
       let next = 0
       const convolve = (x: tf.Tensor4D, { stride = 1, pad }: Convolution): tf.Tensor4D => {
-        const { kernel, bias } = parameters.layers[next++]!
-        return tf.fused.conv2d({ x, filter: kernel, strides: stride, pad, bias, activation: 'relu' })
+        const weights = parameters.layers[next++]!
+        // Of padded convolutions only those of stride 1 keep the size, which is what 'same' says.
+        const inner =
+          pad > 0 && stride > 1
+            ? tf.pad(x, [
+                [0, 0],
+                [pad, pad],
+                [pad, pad],
+                [0, 0],
+              ])
+            : x
+        const same = pad > 0 && stride === 1
+        return convolveFrozen(inner, { ...weights, activation: 'relu', stride, pad: same ? 'same' : 'valid' })
       }
       const maps: tf.Tensor4D[] = []
       let x: tf.Tensor4D = tf.div(tf.sub(images, parameters.mean), parameters.deviation)
