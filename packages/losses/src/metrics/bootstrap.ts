@@ -2,7 +2,7 @@ import { integerIn, numberIn, type SeededRandom, seededRandom } from '@fx/core'
 import type { Accumulator, ConfidenceInterval } from './metric.js'
 
 export interface IntervalOptions {
-  /** How sure the interval is, in (0, 1). Default 0.95. */
+  /** How sure the interval is, from 0.01 to 0.9999. Default 0.95. */
   level?: number
   /** How many resampled data sets it rests on; 0 for no interval. Default 1000. */
   replicates?: number

@@ -89,7 +89,7 @@ export type Row = ArrayLike<number> | null
 export interface Accumulator {
   add(row: ArrayLike<number>): void
   readonly count: number
-  /** @throws never: it is called with enough images only. */
+  /** Called only when there are enough images. */
   result(): MetricResult
 }
 
@@ -125,7 +125,7 @@ const checkShapes = (name: string, images: Record<string, tf.Tensor4D>, { output
   }
 }
 
-/** Half a step of 8 bits would be too strict for float16 exports, a whole one would hide a wrong range. */
+/** Room for the rounding of half-precision exports, less than half a step of 8 bits. */
 const RANGE_TOLERANCE = 1e-3
 
 const checkRanges = async (name: string, images: Record<string, tf.Tensor4D>, { mask, previous }: MetricBatch) => {
@@ -178,8 +178,7 @@ export const streamingMetric = ({ name, ideal, needs, measure, accumulator, fewe
   const partsOf = (batch: MetricBatch): Record<string, tf.Tensor4D> => {
     const { output, target, input, previous } = batch
     const given = { target, input, previous }
-    const missing = needs.filter(part => !given[part])
-    if (!output) missing.unshift('output' as never)
+    const missing = [...(output ? [] : ['output']), ...needs.filter(part => !given[part])]
     if (missing.length > 0) {
       throw new FxError('invalid-argument', `${name}: the batch lacks ${missing.join(' and ')}`, {
         details: { missing },

@@ -33,7 +33,7 @@ export const maskedSums = async (values: () => tf.Tensor4D, mask?: tf.Tensor4D):
 }
 
 /** The mean of each image alone, so that every image counts once whatever its mask covers. */
-export const imageMeans = (rows: readonly Row[], finish: (mean: number) => number = mean => mean): Row[] =>
+const imageMeans = (rows: readonly Row[], finish: (mean: number) => number = mean => mean): Row[] =>
   rows.map(row => row && [finish(row[0]! / row[1]!), 1])
 
 export interface PsnrOptions extends IntervalOptions {
