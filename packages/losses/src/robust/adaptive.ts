@@ -83,9 +83,10 @@ export interface AdaptiveRobust extends TrainableLoss {
  * Barron's adaptive robust loss: the negative log-likelihood of the errors, `mean rho(p - t, alpha, c) + log c +
  * log Z(alpha)`, whose alphas and scales are learned with the student. Where errors have outliers, alpha falls and they
  * count less; as errors shrink, c shrinks, so the loss goes below 0 and keeps its gradients large. Without training its
- * `variables()`, `alpha` and `scale` (latents, both 0 at the start), it is a fixed robust loss. Start `scaleStart` near the size of
- * the errors to come, or give the latents a learning rate of about 0.01 and a few hundred steps. With weights, a wavelet
- * coefficient counts with the mean weight of the pixels it stands for.
+ * `variables()`, `alpha` and `scale` (latents, both 0 at the start), it is a fixed robust loss. Start `scaleStart` near the
+ * size of the errors to come, or give the latents a learning rate of about 0.01 and a few hundred steps. With weights, a
+ * wavelet coefficient counts with the mean weight of the pixels it stands for. It adds about half to the step of a
+ * width-0.5 student at 128x128.
  *
  * Source: Barron, "A general and adaptive robust loss function", CVPR 2019, equation 16; parametrised as in its appendix.
  *

@@ -9,61 +9,51 @@ const LARGEST_RATIO = 1e15
 const polynomial = (z: tf.Tensor, coefficients: readonly number[]): tf.Tensor =>
   coefficients.reduceRight<tf.Tensor>((sum, c) => tf.add(tf.mul(sum, z), c), tf.zerosLike(z))
 
-/** log(y + 1) for y >= 0 to float32's last digits also near 0, where that of wasm and WebGL loses them. */
+/** log(y + 1) for y >= 0 with the digits near 0 that log1p of wasm and WebGL loses; below 1e-7 it may be 0 (Kahan). */
 const log1p = (y: tf.Tensor): tf.Tensor => {
-  const series = tf.mul(y, polynomial(tf.minimum(y, 0.1), [1, -1 / 2, 1 / 3, -1 / 4, 1 / 5, -1 / 6, 1 / 7]))
-  return tf.where(tf.less(y, 0.1), series, tf.log(tf.add(y, 1)))
+  const sum = tf.add(y, 1)
+  // What rounding made of y + 1 is divided out again.
+  return tf.mul(tf.div(tf.log(sum), tf.maximum(tf.sub(sum, 1), 1e-30)), y)
 }
 
-/** (exp(z) - 1) / z, likewise, and exp(z). */
-const exponentialRatio = (
-  z: tf.Tensor,
-): { power: tf.Tensor; ratio: tf.Tensor; small: tf.Tensor; divisor: tf.Tensor } => {
+/** exp(z), and (exp(z) - 1) / z with its derivative, by their series near 0. */
+const exponentialRatio = (z: tf.Tensor): { power: tf.Tensor; ratio: tf.Tensor; ratioSlope: () => tf.Tensor } => {
   const power = tf.exp(z)
   const small = tf.less(tf.abs(z), 0.1)
   const divisor = tf.where(small, tf.onesLike(z), z)
   const ratio = tf.where(small, polynomial(z, [1, 1 / 2, 1 / 6, 1 / 24, 1 / 120]), tf.div(tf.sub(power, 1), divisor))
-  return { power, ratio, small, divisor }
+  const ratioSlope = (): tf.Tensor =>
+    tf.where(
+      small,
+      polynomial(z, [1 / 2, 1 / 3, 1 / 8, 1 / 30, 1 / 144, 1 / 840]),
+      tf.div(tf.sub(power, ratio), divisor),
+    )
+  return { power, ratio, ratioSlope }
 }
 
-interface Pieces {
+interface Logarithm {
   /** (x / c)^2. */
   square: tf.Tensor
   /** |alpha - 2|. */
   distance: tf.Tensor
-  /** log((x / c)^2 / |alpha - 2| + 1). */
+  /** log q, q = (x / c)^2 / |alpha - 2| + 1. */
   log: tf.Tensor
-  /** ((x / c)^2 / |alpha - 2| + 1)^(alpha / 2), which is exp(z). */
-  power: tf.Tensor
-  /** (exp(z) - 1) / z. */
-  ratio: tf.Tensor
-  /** Its derivative. */
-  ratioSlope: tf.Tensor
+}
+
+const logarithm = (x: tf.Tensor, alpha: tf.Tensor, scale: tf.Tensor): Logarithm => {
+  const square = tf.square(tf.minimum(tf.abs(tf.div(x, scale)), LARGEST_RATIO))
+  const distance = tf.maximum(tf.abs(tf.sub(alpha, 2)), SMALLEST_DISTANCE)
+  return { square, distance, log: log1p(tf.div(square, distance)) }
 }
 
 /**
- * With z = alpha/2 log(...), rho = |alpha - 2| / 2 log(...) (exp(z) - 1) / z: the form without the pole at alpha 0, and
- * without the digits that (power - 1) / alpha loses near it and at small errors.
+ * With z = alpha / 2 log q, rho = |alpha - 2| / 2 log q (exp(z) - 1) / z: the form without the pole at alpha 0, and
+ * without the digits that (q^(alpha/2) - 1) / alpha loses near it and at small errors.
  */
-const pieces = (x: tf.Tensor, alpha: tf.Tensor, scale: tf.Tensor): Pieces => {
-  const square = tf.square(tf.minimum(tf.abs(tf.div(x, scale)), LARGEST_RATIO))
-  const distance = tf.maximum(tf.abs(tf.sub(alpha, 2)), SMALLEST_DISTANCE)
-  const log = log1p(tf.div(square, distance))
-  const z = tf.mul(log, tf.div(alpha, 2))
-  const { power, ratio, small, divisor } = exponentialRatio(z)
-  const ratioSlope = tf.where(
-    small,
-    polynomial(z, [1 / 2, 1 / 3, 1 / 8, 1 / 30, 1 / 144, 1 / 840]),
-    tf.div(tf.sub(power, ratio), divisor),
-  )
-  return { square, distance, log, power, ratio, ratioSlope }
-}
-
 const penaltyValue = (x: tf.Tensor, alpha: tf.Tensor, scale: tf.Tensor): tf.Tensor => {
-  const { square, distance, log, ratio } = pieces(x, alpha, scale)
-  const general = tf.mul(tf.mul(tf.div(distance, 2), log), ratio)
-  const quadratic = tf.cast(tf.broadcastTo(tf.equal(alpha, 2), general.shape), 'bool')
-  return tf.where(quadratic, tf.div(square, 2), general)
+  const { distance, log } = logarithm(x, alpha, scale)
+  const { ratio } = exponentialRatio(tf.mul(log, tf.div(alpha, 2)))
+  return tf.mul(tf.mul(log, tf.div(distance, 2)), ratio)
 }
 
 /** The gradient over x before the incoming one: (x / c^2) q^(alpha/2 - 1), with log q at hand. */
@@ -88,12 +78,13 @@ const differentiable = tf.customGrad((...inputs) => {
     value: penaltyValue(errors, alphas, scales),
     gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
       const [x, alpha, scale] = saved as [tf.Tensor, tf.Tensor, tf.Tensor]
-      const { square, distance, log, power, ratioSlope } = pieces(x, alpha, scale)
+      const { square, distance, log } = logarithm(x, alpha, scale)
+      const { power, ratioSlope } = exponentialRatio(tf.mul(log, tf.div(alpha, 2)))
       const overX = slopeOverX(x, alpha, scale, log)
       const overScale = tf.neg(tf.mul(overX, tf.div(x, scale)))
       // -sign(alpha - 2) (log^2 / 2 ratio' - log power / 2 + power (q - 1) / (2 q)), where q - 1 = square / distance.
       const bracket = tf.add(
-        tf.mul(tf.div(tf.square(log), 2), ratioSlope),
+        tf.mul(tf.div(tf.square(log), 2), ratioSlope()),
         tf.mul(tf.div(power, 2), tf.sub(tf.div(square, tf.add(square, distance)), log)),
       )
       const overAlpha = tf.mul(tf.sign(tf.sub(2, alpha)), bracket)
@@ -121,7 +112,7 @@ const fixed = (errors: tf.Tensor, alpha: number, scale: number): tf.Tensor => {
   const slope = (x: tf.Tensor): tf.Tensor => {
     if (!Number.isFinite(alpha)) return tf.mul(tf.div(x, scale * scale), tf.exp(limit(x)))
     const [a, c] = [tf.scalar(alpha), tf.scalar(scale)]
-    return slopeOverX(x, a, c, pieces(x, a, c).log)
+    return slopeOverX(x, a, c, logarithm(x, a, c).log)
   }
   const penalty = tf.customGrad((input, save) => {
     ;(save as tf.GradSaveFunc)([input as tf.Tensor])
