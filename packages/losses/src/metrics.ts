@@ -2,7 +2,7 @@ export { FxError } from '@fx/core'
 export type { IntervalOptions } from './metrics/bootstrap.js'
 export { colorError } from './metrics/color.js'
 export { type EffectOptions, effectDirection, effectStrength } from './metrics/effect.js'
-export type { FeatureExtractor } from './metrics/features.js'
+export type { Embedder } from './metrics/features.js'
 export {
   type FeatureStatistics,
   type FrechetOptions,

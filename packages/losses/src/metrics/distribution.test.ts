@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { randomImages, readFixture } from '../../test/helpers.js'
 import {
-  type FeatureExtractor,
+  type Embedder,
   type FeatureStatistics,
   featureStatistics,
   frechet,
@@ -15,9 +15,9 @@ import {
 } from '../metrics.js'
 
 /** Images of one row are their own features. */
-const pixels: FeatureExtractor = {
+const pixels: Embedder = {
   name: 'pixels',
-  extract: images => tf.reshape(images, [images.shape[0], -1]),
+  embed: images => tf.reshape(images, [images.shape[0], -1]),
 }
 const fixture = readFixture('distribution_distances.safetensors')
 
@@ -207,22 +207,22 @@ describe.each(['cpu', 'wasm'] as const)('on %s', backend => {
     expect(single.slices().rows[0]!.interval).toBeNull()
   })
 
-  test('an extractor that breaks its word is refused, and no tensor is kept', async () => {
+  test('an embedder that breaks its word is refused, and no tensor is kept', async () => {
     const image = cloud(3, 5, 0.5, 'i')
     const before = tf.memory().numTensors
-    const wrong = frechet({ name: 'wrong', extract: images => tf.mean(images, [1, 2, 3]) })
+    const wrong = frechet({ name: 'wrong', embed: images => tf.mean(images, [1, 2, 3]) })
     await expect(wrong.add({ output: image, target: image })).rejects.toThrow(
       expect.objectContaining({
         code: 'shape-mismatch',
         message: expect.stringMatching(/'wrong' must give \[3, F\], got \[3\]/),
       }),
     )
-    const infinite = kid({ name: 'infinite', extract: images => tf.fill([images.shape[0], 2], 1 / 0) })
+    const infinite = kid({ name: 'infinite', embed: images => tf.fill([images.shape[0], 2], 1 / 0) })
     await expect(infinite.add({ output: image, target: image })).rejects.toThrow(
       expect.objectContaining({ code: 'not-finite' }),
     )
     let width = 1
-    const changing = kid({ name: 'changing', extract: images => tf.ones([images.shape[0], width++]) })
+    const changing = kid({ name: 'changing', embed: images => tf.ones([images.shape[0], width++]) })
     await expect(changing.add({ output: image, target: image })).rejects.toThrow(
       /'changing' must give \[3, 1\], got \[3, 2\]/,
     )

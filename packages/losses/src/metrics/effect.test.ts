@@ -2,10 +2,10 @@ import { prepareBackend } from '@fx/backend'
 import * as tf from '@tensorflow/tfjs-core'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { randomImages } from '../../test/helpers.js'
-import { effectDirection, effectStrength, type FeatureExtractor, identitySimilarity, type Metric } from '../metrics.js'
+import { type Embedder, effectDirection, effectStrength, identitySimilarity, type Metric } from '../metrics.js'
 
 /** Mean colours. */
-const colors: FeatureExtractor = { name: 'colours', extract: images => tf.mean(images, [1, 2]) }
+const colors: Embedder = { name: 'colours', embed: images => tf.mean(images, [1, 2]) }
 const none = { replicates: 0 }
 
 describe.each(['cpu', 'wasm'] as const)('on %s', backend => {
@@ -44,8 +44,8 @@ describe.each(['cpu', 'wasm'] as const)('on %s', backend => {
       }
       expect(await figure(effectStrength(none), batch)).toBeCloseTo(strength, 4)
       expect(await figure(effectDirection(none), batch)).toBeCloseTo(Math.sign(strength), 4)
-      expect(await figure(effectStrength({ extractor: colors, ...none }), batch)).toBeCloseTo(strength, 4)
-      expect(await figure(effectDirection({ extractor: colors, ...none }), batch)).toBeCloseTo(Math.sign(strength), 4)
+      expect(await figure(effectStrength({ embedder: colors, ...none }), batch)).toBeCloseTo(strength, 4)
+      expect(await figure(effectDirection({ embedder: colors, ...none }), batch)).toBeCloseTo(Math.sign(strength), 4)
     },
   )
 
@@ -77,7 +77,7 @@ describe.each(['cpu', 'wasm'] as const)('on %s', backend => {
     const [output, input, target] = ['o', 'i', 't'].map(seed => randomImages([2, 5, 4, 3], seed))
     const mask = randomImages([2, 5, 4, 1], 'm')
     const before = tf.memory().numTensors
-    for (const metric of [identitySimilarity(colors), effectStrength(), effectDirection({ extractor: colors })]) {
+    for (const metric of [identitySimilarity(colors), effectStrength(), effectDirection({ embedder: colors })]) {
       await metric.add({ output: output!, input, target, mask })
     }
     await expect(effectStrength().add({ output: output!, input })).rejects.toThrow(/lacks target/)

@@ -1,13 +1,13 @@
 import type * as tf from '@tensorflow/tfjs-core'
 import { checkedInterval, type IntervalOptions, ratioOfSums } from './bootstrap.js'
-import { cosine, type FeatureExtractor, featureReader } from './features.js'
+import { cosine, type Embedder, featureReader } from './features.js'
 import { dot } from './matrix.js'
 import { type Metric, type MetricBatch, type Row, streamingMetric } from './metric.js'
 import { imageMetric } from './pixel.js'
 
 export interface EffectOptions extends IntervalOptions {
   /** What a change is measured in. Default: the pixels themselves, of which the mask says how much each counts. */
-  extractor?: FeatureExtractor
+  embedder?: Embedder
 }
 
 interface Change {
@@ -21,11 +21,11 @@ const minus = (a: ArrayLike<number>, b: ArrayLike<number>, scale: (i: number) =>
   Float64Array.from(a, (value, i) => (value - b[i]!) * scale(i))
 
 /** The changes of each image whose target changes anything; null for the others. */
-const changeReader = (name: string, extractor?: FeatureExtractor) => {
-  const vectors = extractor ? featureReader(name, extractor) : pixelVectors
+const changeReader = (name: string, embedder?: Embedder) => {
+  const vectors = embedder ? featureReader(name, embedder) : pixelVectors
   return async ({ output, input, target, mask }: MetricBatch): Promise<(Change | null)[]> => {
     const [after, before, wanted] = [await vectors(output), await vectors(input!), await vectors(target!)]
-    const weights = !extractor && mask ? await pixelVectors(mask) : undefined
+    const weights = !embedder && mask ? await pixelVectors(mask) : undefined
     const channels = output.shape[3]
     return after.map((values, image) => {
       // A root on both sides of a product gives each pixel its weight once.
@@ -49,13 +49,13 @@ const pixelVectors = async (images: tf.Tensor4D): Promise<Float32Array[]> => {
  *
  * It is the least-squares factor s in `output - input = s (target - input)`.
  *
- * @throws FxError `invalid-argument` for options out of range; from `add`, `shape-mismatch` when the extractor does not
+ * @throws FxError `invalid-argument` for options out of range; from `add`, `shape-mismatch` when the embedder does not
  * give one vector an image, always of one length.
  */
 export const effectStrength = (options: EffectOptions = {}): Metric => {
-  const name = `effect strength (${options.extractor?.name ?? 'pixels'})`
+  const name = `effect strength (${options.embedder?.name ?? 'pixels'})`
   const interval = checkedInterval(name, options)
-  const changes = changeReader(name, options.extractor)
+  const changes = changeReader(name, options.embedder)
   return streamingMetric({
     name,
     ideal: 1,
@@ -78,8 +78,8 @@ export const effectStrength = (options: EffectOptions = {}): Metric => {
  * @throws FxError as `effectStrength`.
  */
 export const effectDirection = (options: EffectOptions = {}): Metric => {
-  const name = `effect direction (${options.extractor?.name ?? 'pixels'})`
-  const changes = changeReader(name, options.extractor)
+  const name = `effect direction (${options.embedder?.name ?? 'pixels'})`
+  const changes = changeReader(name, options.embedder)
   return imageMetric(name, 1, ['input', 'target'], options, async batch =>
     (await changes(batch)).map((change): Row => change && [cosine(change.ours, change.theirs), 1]),
   )

@@ -1,6 +1,6 @@
 import { oneOf } from '@fx/core'
 import type { IntervalOptions } from './bootstrap.js'
-import { cosine, type FeatureExtractor, featureReader } from './features.js'
+import { cosine, type Embedder, featureReader } from './features.js'
 import type { Metric } from './metric.js'
 import { imageMetric } from './pixel.js'
 
@@ -19,7 +19,7 @@ export interface IdentityOptions extends IntervalOptions {
  * @throws FxError `invalid-argument` for options out of range; from `add`, `shape-mismatch` when the embedder does not give
  * one vector an image, always of one length.
  */
-export const identitySimilarity = (embedder: FeatureExtractor, options: IdentityOptions = {}): Metric => {
+export const identitySimilarity = (embedder: Embedder, options: IdentityOptions = {}): Metric => {
   const name = `identity (${embedder.name})`
   const of = oneOf(`${name}: of`, options.of ?? 'input', ['input', 'target'])
   const read = featureReader(name, embedder)

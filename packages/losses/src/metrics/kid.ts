@@ -1,6 +1,6 @@
 import { FxError, integerIn, seededRandom } from '@fx/core'
 import { checkedInterval, type IntervalOptions, percentileInterval, timesDrawn } from './bootstrap.js'
-import { type FeatureExtractor, featurePairs } from './features.js'
+import { type Embedder, featurePairs } from './features.js'
 import { dot } from './matrix.js'
 import { type Accumulator, type Metric, streamingMetric } from './metric.js'
 
@@ -133,7 +133,7 @@ const kidAccumulator = (
 /**
  * Kernel distance (KID) between the features of outputs and of targets: the mean of `kernelDistance` over subsets of the
  * images. Unlike the Fréchet distance its average does not depend on the number of images, so it suits small sets. It is
- * the published KID only with the Inception network of 2015, and is named after its extractor.
+ * the published KID only with the Inception network of 2015, and is named after its embedder.
  *
  * Subsets are consecutive images, not random draws from all, so that no more than `subsetSize` feature vectors of each
  * side are kept; the order of the images then matters, as little as a random draw would. The interval resamples the
@@ -141,11 +141,11 @@ const kidAccumulator = (
  *
  * Source: Binkowski et al., "Demystifying MMD GANs", ICLR 2018, section 4.
  *
- * @throws FxError `invalid-argument` for options out of range; from `add`, `shape-mismatch` when the extractor does not
+ * @throws FxError `invalid-argument` for options out of range; from `add`, `shape-mismatch` when the embedder does not
  * give one vector an image, always of one length.
  */
-export const kid = (extractor: FeatureExtractor, options: KidOptions = {}): Metric => {
-  const name = `kid (${extractor.name})`
+export const kid = (embedder: Embedder, options: KidOptions = {}): Metric => {
+  const name = `kid (${embedder.name})`
   const interval = checkedInterval(name, { replicates: 200, ...options })
   const subsetSize = integerIn(`${name}: subsetSize`, options.subsetSize ?? 1000, 2, 1e5)
   return streamingMetric({
@@ -153,7 +153,7 @@ export const kid = (extractor: FeatureExtractor, options: KidOptions = {}): Metr
     // An unbiased estimate may fall below zero.
     ideal: Number.NEGATIVE_INFINITY,
     needs: ['target'],
-    measure: featurePairs(name, extractor),
+    measure: featurePairs(name, embedder),
     accumulator: slice => kidAccumulator(interval, subsetSize, slice),
     fewest: 2,
   })
