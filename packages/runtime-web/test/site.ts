@@ -5,12 +5,18 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'vite'
 
-/** Builds the test page with vite, as a consumer would build theirs, and gives the folder. */
-export const buildSite = async (): Promise<{ folder: string; remove(): Promise<void> }> => {
+/**
+ * Builds a page with vite, as a consumer would build theirs, and gives the folder.
+ *
+ * @param page folder of its `index.html`. Default: the test page here.
+ */
+export const buildSite = async (
+  page = new URL('./page', import.meta.url),
+): Promise<{ folder: string; remove(): Promise<void> }> => {
   const folder = await mkdtemp(join(tmpdir(), 'fx-runtime-web-site-'))
   await build({
     configFile: false,
-    root: fileURLToPath(new URL('./page', import.meta.url)),
+    root: fileURLToPath(page),
     logLevel: 'error',
     resolve: { conditions: ['@fx/source', 'module', 'browser', 'production'] },
     worker: { format: 'es' },
