@@ -20,6 +20,7 @@ import {
 import { portraitEffects, portraits } from '@fx/teacher-adapters/portraits'
 import { openCheckpoint } from '@fx/weights/node'
 import * as tf from '@tensorflow/tfjs-core'
+import '@tensorflow/tfjs-layers' // registers tfjs's gradients
 import { calibration } from '../calibration.js'
 import { csvOf, keptOf, machine, tableOf, timingCells } from '../output.js'
 import { type Sample, type Summary, summarise } from '../statistics.js'

@@ -25,6 +25,5 @@ export const imagenPortraits = {
   batchSize: 8,
   /** A new background changes most of a picture that is 16 squares wide, and every square counts. */
   alignment: { maxChanged: 0.85, maxDrift: 12 },
-  attempts: 20,
   licence: { id: 'CC0-1.0', url: 'https://creativecommons.org/publicdomain/zero/1.0/' },
 } as const
