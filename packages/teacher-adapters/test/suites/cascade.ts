@@ -65,7 +65,9 @@ export const cascadeSuite = (backend: BackendName): void => {
     expect(second).not.toEqual(first)
     expect(third).not.toEqual(first)
     const alone = await generate(['a blue disc'], [1])
-    expect(valuesOf(alone)).toEqual(third)
+    // TensorFlow picks its kernels by size, and they round otherwise.
+    if (backend === 'tfjs-node') expectClose(alone, { shape: [1, 16, 16, 3], data: third }, { atol: 1e-5, rtol: 0 })
+    else expect(valuesOf(alone)).toEqual(third)
     tf.dispose([images, alone])
   })
 
