@@ -253,6 +253,74 @@ export const diffusionSuite = (backend: BackendName): void => {
     })
   })
 
+  describe("DPM-Solver++'s SDE", () => {
+    /** Values of mean 0.3 and deviation 0.5, whose picture is known exactly from x: the steps are all that errs. */
+    const gaussian = (x: tf.Tensor4D, { alpha, sigma }: NoiseScale): tf.Tensor4D => {
+      const gain = (alpha * 0.25) / (alpha ** 2 * 0.25 + sigma ** 2)
+      return tf.add(tf.mul(tf.sub(x, 0.3 * alpha), gain), 0.3)
+    }
+    const start = () => tf.tensor4d([-2, -0.5, 0.1, 1.5], [1, 2, 2, 1])
+    const solver = (steps: number, eta: number) =>
+      sampler({ predictionType: 'sample' }, { kind: 'dpm-solver++', steps, eta })
+    /** Where a path leads from 0 whose noise is 0 but at one step (-1: the start), where it is 1. */
+    const ending = (run: Sampler, noisy: number, secondOrder: boolean): number => {
+      const one = (yes: boolean) => tf.fill([1, 1, 1, 1], yes ? 1 : 0) as tf.Tensor4D
+      let state: { x: tf.Tensor4D; x0?: tf.Tensor4D } = { x: one(noisy === -1) }
+      for (const index of run.timesteps.keys()) {
+        state = run.step({
+          output: gaussian(state.x, run.scales[index]!),
+          x: state.x,
+          index,
+          noise: one(noisy === index),
+          ...(secondOrder && state.x0 && { previous: state.x0 }),
+        })
+      }
+      return state.x.dataSync()[0]!
+    }
+    /** The deviation of all ends: every step is linear, so that variances add. */
+    const deviation = (run: Sampler, secondOrder = true): number => {
+      const still = ending(run, -2, secondOrder)
+      const sources = [-1, ...run.timesteps.keys()]
+      return Math.hypot(...sources.map(index => ending(run, index, secondOrder) - still))
+    }
+
+    test('its first step is one of DDPM', () => {
+      const [x, noise] = [start(), tf.tensor4d([0.3, -1, 2, 0.7], [1, 2, 2, 1])]
+      const run = solver(20, 1)
+      const output = gaussian(x, run.scales[0]!)
+      const ancestral = samplerOn(run, { kind: 'ddpm', predictionType: 'sample' })
+      const { x: expected } = ancestral.step({ output, x, index: 0, noise })
+      expectClose(
+        run.step({ output, x, index: 0, noise }).x,
+        { shape: [1, 2, 2, 1], data: expected.dataSync() as Float32Array },
+        { atol: 1e-6, rtol: 1e-5 },
+      )
+    })
+
+    test('its pictures spread as the data does, far more nearly than those of steps of first order', () => {
+      for (const eta of [0.5, 1]) {
+        const run = solver(20, eta)
+        const error = Math.abs(deviation(run) - 0.5)
+        expect(error).toBeLessThan(0.02)
+        expect(error).toBeLessThan(Math.abs(deviation(run, false) - 0.5) / 3)
+      }
+    })
+
+    test('with eta 0 there is no noise, with more of it more', () => {
+      expect(solver(5, 0).drawsNoise(0)).toBe(false)
+      const spread = [0.25, 0.5, 1].map(eta => {
+        const run = solver(5, eta)
+        const step = (value: number) =>
+          run.step({ output: start(), x: start(), index: 2, noise: tf.fill([1, 2, 2, 1], value) }).x
+        return tf.mean(tf.sub(step(1), step(0))).dataSync()[0]!
+      })
+      expect(spread[0]).toBeGreaterThan(0)
+      expect(spread[1]).toBeGreaterThan(spread[0]!)
+      expect(spread[2]).toBeGreaterThan(spread[1]!)
+      expect(() => solver(5, 1.5)).toThrow(/eta is 1.5/)
+    })
+  })
+
   test('noise is added at timesteps of its own for each image', async () => {
     const golden = await readArrays('add_noise')
     const scales = Array.from(golden.get('timesteps')!.data, t => schedule.scaleAt(t))
