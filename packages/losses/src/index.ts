@@ -14,7 +14,17 @@ export { type SsimOptions, ssim, structuralSimilarity } from './ssim.js'
 export { type FramePair, type TemporalConsistencyOptions, temporalConsistency } from './temporal/consistency.js'
 export { equivariance, type MotionOptions, motion, type Perturbation, sensorNoise } from './temporal/equivariance.js'
 export { type WarpOptions, warp } from './temporal/warp.js'
-export { isTrainable, loadVariables, saveVariables, type Trainable, type TrainableLoss } from './trainable.js'
+export {
+  type AdversarialLoss,
+  type Adversary,
+  type AdversaryValue,
+  isAdversary,
+  isTrainable,
+  loadVariables,
+  saveVariables,
+  type Trainable,
+  type TrainableLoss,
+} from './trainable.js'
 export { type TotalVariationOptions, totalVariation } from './variation.js'
 export {
   type LossTerm,

@@ -7,6 +7,11 @@ export interface LossOptions {
    * values, so scaling all weights changes nothing.
    */
   weights?: tf.Tensor4D
+  /**
+   * What the student was shown, `[N, H, W, C]` in [0, 1]. Only losses that judge an answer together with its question, as
+   * conditional discriminators do, look at it.
+   */
+  input?: tf.Tensor4D
 }
 
 /**

@@ -1,11 +1,11 @@
 import { FxError, listed } from '@fx/core'
 import * as tf from '@tensorflow/tfjs-core'
-import type { Loss } from './loss.js'
+import type { Loss, LossOptions } from './loss.js'
 
 /**
  * Something with parameters of its own that are learned beside the student. A trainer takes the gradients of its loss for
  * `variables()` as well, steps them with an optimiser, and keeps them with `saveVariables` and `loadVariables`; it need
- * not know what they are.
+ * not know what they are. The parameters of an `Adversary` alone have a loss of their own.
  */
 export interface Trainable {
   /**
@@ -19,6 +19,36 @@ export interface Trainable {
 
 /** A loss with parameters that minimise it together with the student's. */
 export type TrainableLoss = Loss & Trainable
+
+/** What an adversary makes of the answers of one step. */
+export interface AdversaryValue {
+  /** To be minimised in `variables()`. */
+  total: tf.Scalar
+  /** What tells whether it is ahead, by name: its mean scores of targets and answers, say. */
+  scores: Record<string, tf.Scalar>
+}
+
+/** Something whose parameters are learned against the student, as a discriminator's are. */
+export interface Adversary extends Trainable {
+  /**
+   * The loss of its own on the answers of a step, which are given without their history: no gradient reaches the student.
+   * Undefined when there is nothing to learn at this step. The caller owns every scalar in the result.
+   *
+   * @throws FxError `shape-mismatch` as a loss.
+   */
+  judge(
+    prediction: tf.Tensor4D,
+    target: tf.Tensor4D,
+    options?: LossOptions & { step?: number },
+  ): AdversaryValue | undefined
+}
+
+/** A loss with parameters that work against it. */
+export type AdversarialLoss = Loss & Adversary
+
+/** Whether something trainable has a loss of its own. */
+export const isAdversary = (value: unknown): value is Adversary =>
+  isTrainable(value) && typeof (value as Partial<Adversary>).judge === 'function'
 
 /** Whether a loss, or anything else, has parameters of its own. */
 export const isTrainable = (value: unknown): value is Trainable =>

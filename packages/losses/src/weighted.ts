@@ -1,7 +1,8 @@
 import { FxError, listed } from '@fx/core'
 import * as tf from '@tensorflow/tfjs-core'
+import { balancedBranches } from './balance.js'
 import type { Loss, LossOptions } from './loss.js'
-import { isTrainable, type Trainable } from './trainable.js'
+import { type Adversary, type AdversaryValue, isAdversary, isTrainable, type Trainable } from './trainable.js'
 
 /** A factor on a term's weight by training step, counted from 0. */
 export type Schedule = (step: number) => number
@@ -14,6 +15,12 @@ export interface LossTerm {
   weight?: number
   /** Default: always 1. */
   schedule?: Schedule
+  /**
+   * Scales the gradient that reaches the prediction to the norm of that of all terms without `balance`, times `weight`, so
+   * that the term counts as much as they do however large its values are; adversarial terms want that (Esser et al., CVPR
+   * 2021). Default false.
+   */
+  balance?: boolean
 }
 
 export interface WeightedLossValue {
@@ -32,6 +39,11 @@ export interface WeightedLoss extends Trainable {
   readonly names: readonly string[]
   /** The sum at a training step. The caller owns every scalar in the result. */
   evaluate(prediction: tf.Tensor4D, target: tf.Tensor4D, options?: LossOptions & { step?: number }): WeightedLossValue
+  /**
+   * The adversaries among the terms as one, with `term/score` for names; their variables are among `variables()`. Absent
+   * where there is none. It has nothing to judge while the weights of all of them are 0.
+   */
+  readonly adversary?: Adversary
 }
 
 /**
@@ -53,29 +65,45 @@ export const weighted = (terms: readonly LossTerm[]): WeightedLoss => {
       )
     }
   }
+  const balanced = terms.filter(({ balance }) => balance)
+  if (balanced.length === terms.length) {
+    throw new FxError('invalid-argument', `weighted: ${listed(names)} cannot all be balanced; one must be without`)
+  }
+  const factorOf = ({ weight = 1, schedule }: LossTerm, step: number): number => weight * (schedule?.(step) ?? 1)
   // A loss that stands in two terms has its variables once, under the first name.
-  const trainable = terms.flatMap(({ name, loss }, i) =>
-    isTrainable(loss) && terms.findIndex(term => term.loss === loss) === i ? [{ name, loss }] : [],
+  const parts = terms.flatMap(({ name, loss }, i): (readonly [string, Trainable])[] =>
+    isTrainable(loss) && terms.findIndex(term => term.loss === loss) === i ? [[name, loss]] : [],
   )
+  const adversaries = parts.flatMap(([name, part]) => (isAdversary(part) ? [[name, part] as const] : []))
   return {
     names,
-    variables: () =>
-      Object.fromEntries(
-        trainable.flatMap(({ name, loss }) =>
-          Object.entries(loss.variables()).map(([variable, values]) => [`${name}/${variable}`, values]),
-        ),
-      ),
-    dispose: () => {
-      for (const { loss } of trainable) loss.dispose()
-    },
-    evaluate: (prediction, target, { step = 0, weights } = {}) =>
+    ...together(parts),
+    ...(adversaries.length > 0 && {
+      adversary: {
+        ...together(adversaries),
+        judge: (prediction, target, options = {}) => {
+          const { step = 0 } = options
+          if (terms.every(term => !isAdversary(term.loss) || factorOf(term, step) === 0)) return undefined
+          return judgeAll(adversaries, part => part.judge(prediction, target, options))
+        },
+      },
+    }),
+    evaluate: (prediction, target, { step = 0, ...options } = {}) =>
       tf.tidy(() => {
         let total: tf.Scalar | undefined
         const values: Record<string, tf.Scalar> = {}
-        for (const { name, loss, weight = 1, schedule } of terms) {
-          const factor = weight * (schedule?.(step) ?? 1)
-          if (factor === 0) continue
-          const value = loss(prediction, target, { weights })
+        const active = terms.flatMap(term => {
+          const factor = factorOf(term, step)
+          return factor === 0 ? [] : [{ ...term, factor }]
+        })
+        const factors = active.flatMap(({ balance, factor }) => (balance ? [factor] : []))
+        // Nothing to compare with, and nothing is balanced.
+        const { plain, balanced } =
+          factors.length > 0 && factors.length < active.length
+            ? balancedBranches(prediction, factors)
+            : { plain: prediction, balanced: factors.map(() => prediction) }
+        for (const { name, loss, factor, balance } of active) {
+          const value = loss(balance ? balanced.shift()! : plain, target, options)
           values[name] = value
           const scaled = tf.mul<tf.Scalar>(value, factor)
           total = total ? tf.add<tf.Scalar>(total, scaled) : scaled
@@ -83,6 +111,39 @@ export const weighted = (terms: readonly LossTerm[]): WeightedLoss => {
         return { total: total ?? tf.scalar(0), terms: values }
       }),
   }
+}
+
+/** Several trainable parts as one. */
+const together = (parts: readonly (readonly [string, Trainable])[]): Trainable => ({
+  variables: () =>
+    Object.fromEntries(
+      parts.flatMap(([name, part]) =>
+        Object.entries(part.variables()).map(([variable, values]) => [`${name}/${variable}`, values]),
+      ),
+    ),
+  dispose: () => {
+    for (const [, part] of parts) part.dispose()
+  },
+})
+
+/** The sum of what several adversaries minimise, each in variables of its own. */
+const judgeAll = (
+  adversaries: readonly (readonly [string, Adversary])[],
+  judge: (part: Adversary) => AdversaryValue | undefined,
+): AdversaryValue | undefined => {
+  const totals: tf.Scalar[] = []
+  const scores: Record<string, tf.Scalar> = {}
+  // Not under tf.tidy, which takes no undefined for an answer.
+  for (const [name, adversary] of adversaries) {
+    const value = judge(adversary)
+    if (!value) continue
+    totals.push(value.total)
+    for (const [score, values] of Object.entries(value.scores)) scores[`${name}/${score}`] = values
+  }
+  if (totals.length === 0) return undefined
+  const total = tf.addN(totals)
+  tf.dispose(totals)
+  return { total, scores }
 }
 
 /**
