@@ -29,6 +29,7 @@ export { type TotalVariationOptions, totalVariation } from './variation.js'
 export {
   type LossTerm,
   type Schedule,
+  type WeightedAdversary,
   type WeightedLoss,
   type WeightedLossValue,
   warmUp,

@@ -32,15 +32,11 @@ export interface AdversaryValue {
 export interface Adversary extends Trainable {
   /**
    * The loss of its own on the answers of a step, which are given without their history: no gradient reaches the student.
-   * Undefined when there is nothing to learn at this step. The caller owns every scalar in the result.
+   * The caller owns every scalar in the result.
    *
    * @throws FxError `shape-mismatch` as a loss.
    */
-  judge(
-    prediction: tf.Tensor4D,
-    target: tf.Tensor4D,
-    options?: LossOptions & { step?: number },
-  ): AdversaryValue | undefined
+  judge(prediction: tf.Tensor4D, target: tf.Tensor4D, options?: LossOptions & { step?: number }): AdversaryValue
 }
 
 /** A loss with parameters that work against it. */

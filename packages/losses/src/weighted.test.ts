@@ -105,13 +105,17 @@ test('adversaries have a loss of their own, judged while one of them counts', ()
   expect(Object.keys(adversary.variables())).toEqual(['one/at', 'two/at'])
   expect(Object.keys(loss.variables())).toEqual(['one/at', 'two/at'])
   const before = tf.memory().numTensors
-  expect(adversary.judge(prediction, target, { step: 5 })).toBeUndefined()
-  const { total, scores } = adversary.judge(prediction, target, { step: 6 })!
+  expect([5, 6].map(adversary.judgesAt)).toEqual([false, true])
+  const early = adversary.judge(prediction, target, { step: 6 })
+  expect(tf.memory().numTensors).toBe(before + 3)
+  expect(Object.keys(early.scores)).toEqual(['one/answer', 'one/target'])
+  tf.dispose([early.total, early.scores])
+  const { total, scores } = adversary.judge(prediction, target, { step: 101 })
   expect(tf.memory().numTensors).toBe(before + 5)
   expect(Object.keys(scores)).toEqual(['one/answer', 'one/target', 'two/answer', 'two/target'])
   expect(scores['one/target']!.dataSync()[0]).toBeCloseTo(0.375, 6)
   const { grads } = tf.variableGrads(
-    () => adversary.judge(prediction, target, { step: 6 })!.total,
+    () => adversary.judge(prediction, target, { step: 101 }).total,
     Object.values(adversary.variables()),
   )
   // -mean((x - 1)^2) by its own value: 2 (mean(x) - 1).

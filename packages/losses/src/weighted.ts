@@ -41,9 +41,15 @@ export interface WeightedLoss extends Trainable {
   evaluate(prediction: tf.Tensor4D, target: tf.Tensor4D, options?: LossOptions & { step?: number }): WeightedLossValue
   /**
    * The adversaries among the terms as one, with `term/score` for names; their variables are among `variables()`. Absent
-   * where there is none. It has nothing to judge while the weights of all of them are 0.
+   * where there is none.
    */
-  readonly adversary?: Adversary
+  readonly adversary?: WeightedAdversary
+}
+
+/** Several adversaries, of which those judge whose term has a weight at the step. */
+export interface WeightedAdversary extends Adversary {
+  /** Whether there is one that judges at a step. */
+  judgesAt(step: number): boolean
 }
 
 /**
@@ -75,17 +81,19 @@ export const weighted = (terms: readonly LossTerm[]): WeightedLoss => {
     isTrainable(loss) && terms.findIndex(term => term.loss === loss) === i ? [[name, loss]] : [],
   )
   const adversaries = parts.flatMap(([name, part]) => (isAdversary(part) ? [[name, part] as const] : []))
+  const judging = (step: number) =>
+    adversaries.filter(([, part]) => terms.some(term => term.loss === (part as unknown) && factorOf(term, step) !== 0))
   return {
     names,
     ...together(parts),
     ...(adversaries.length > 0 && {
       adversary: {
         ...together(adversaries),
-        judge: (prediction, target, options = {}) => {
-          const { step = 0 } = options
-          if (terms.every(term => !isAdversary(term.loss) || factorOf(term, step) === 0)) return undefined
-          return judgeAll(adversaries, part => part.judge(prediction, target, options))
-        },
+        judgesAt: step => judging(step).length > 0,
+        judge: (prediction, target, options = {}) =>
+          tf.tidy(() => ({
+            ...sumOf(judging(options.step ?? 0).map(([name, part]) => [name, part.judge(prediction, target, options)])),
+          })),
       },
     }),
     evaluate: (prediction, target, { step = 0, ...options } = {}) =>
@@ -127,24 +135,12 @@ const together = (parts: readonly (readonly [string, Trainable])[]): Trainable =
 })
 
 /** The sum of what several adversaries minimise, each in variables of its own. */
-const judgeAll = (
-  adversaries: readonly (readonly [string, Adversary])[],
-  judge: (part: Adversary) => AdversaryValue | undefined,
-): AdversaryValue | undefined => {
-  const totals: tf.Scalar[] = []
-  const scores: Record<string, tf.Scalar> = {}
-  // Not under tf.tidy, which takes no undefined for an answer.
-  for (const [name, adversary] of adversaries) {
-    const value = judge(adversary)
-    if (!value) continue
-    totals.push(value.total)
-    for (const [score, values] of Object.entries(value.scores)) scores[`${name}/${score}`] = values
-  }
-  if (totals.length === 0) return undefined
-  const total = tf.addN(totals)
-  tf.dispose(totals)
-  return { total, scores }
-}
+const sumOf = (values: readonly (readonly [string, AdversaryValue])[]): AdversaryValue => ({
+  total: values.length > 0 ? tf.addN(values.map(([, { total }]) => total)) : tf.scalar(0),
+  scores: Object.fromEntries(
+    values.flatMap(([name, { scores }]) => Object.entries(scores).map(([score, value]) => [`${name}/${score}`, value])),
+  ),
+})
 
 /**
  * A schedule that rises linearly from 0 to 1 over `steps` steps, after waiting for `start` steps.
