@@ -8,6 +8,7 @@ import {
   type ImagenStageWeights,
   openTextEncoder,
   readImagenStage,
+  type SamplerOptions,
   type StageSampling,
   type TextEncoder,
 } from '@fx/teacher-adapters/imagen'
@@ -38,19 +39,20 @@ interface Contender {
   sampling: readonly StageSampling[]
 }
 
-const baseStage = (kind: 'ddpm' | 'ddim' | 'dpm-solver++', steps: number): Contender => ({
-  name: `${kind} ${steps}`,
-  steps,
-  sampling: [{ sampler: { kind, steps }, guidance: 1 }],
+const baseStage = (name: string, sampler: SamplerOptions & { steps: number }): Contender => ({
+  name: `${name} ${sampler.steps}`,
+  steps: sampler.steps,
+  sampling: [{ sampler, guidance: 1 }],
 })
 
 /** The base stage without guidance, by sampler and steps; last the whole cascade as the teacher runs it. */
 const contenders: readonly Contender[] = [
-  baseStage('ddpm', 100),
-  baseStage('ddim', 50),
-  baseStage('ddim', 20),
-  baseStage('dpm-solver++', 20),
-  baseStage('dpm-solver++', 10),
+  baseStage('ddpm', { kind: 'ddpm', steps: 100 }),
+  baseStage('ddim', { kind: 'ddim', steps: 50 }),
+  baseStage('ddim', { kind: 'ddim', steps: 20 }),
+  baseStage('dpm-solver++ ODE', { kind: 'dpm-solver++', steps: 20 }),
+  baseStage('dpm-solver++ SDE', { kind: 'dpm-solver++', steps: 20, eta: 1 }),
+  baseStage('dpm-solver++ SDE', { kind: 'dpm-solver++', steps: 10, eta: 1 }),
   { name: 'whole cascade', steps: 17, sampling: imagenPortraits.sampling },
 ]
 
