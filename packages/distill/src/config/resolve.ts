@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path'
 import { FxError, listed, parseEffectSpec } from '@fx/core'
-import { l1, type WeightedLoss, weighted } from '@fx/losses'
+import { isTrainable, l1, type WeightedLoss, weighted } from '@fx/losses'
 import * as z from 'zod'
 import type { DistillConfig, ResolvedConfig } from './types.js'
 
@@ -33,7 +33,7 @@ const augmentation = members({
 })
 
 const isLoss = (value: unknown): boolean =>
-  typeof value === 'function' || typeof (value as Partial<WeightedLoss> | null)?.evaluate === 'function'
+  typeof value === 'function' || (isTrainable(value) && typeof (value as Partial<WeightedLoss>).evaluate === 'function')
 
 const training = members({
   steps: count,
@@ -47,6 +47,8 @@ const training = members({
   loss: z
     .custom(isLoss, "must be a loss of @fx/losses, for instance l1() or weighted([{ name: 'l1', loss: l1() }])")
     .optional(),
+  lossLearningRate: z.number().positive().default(0.01),
+  adversaryLearningRate: z.number().positive().default(4e-4),
   augmentation: z.union([z.literal(false), augmentation]).default(augmentation.parse({})),
   batchNormBatches: z.int().min(0).default(0),
   checkpointEvery: count.default(100),

@@ -99,8 +99,15 @@ export interface TrainingOptions {
   clipNorm?: number | false
   /** How many times as much a changed pixel counts as a kept one. Default 8. */
   changedRegionWeight?: number
-  /** Default: L1. */
+  /**
+   * Default: L1. What it has to learn itself is trained beside the student: parameters of the loss with it, adversaries
+   * such as discriminators against it, one update each a step.
+   */
   loss?: Loss | WeightedLoss
+  /** Peak for parameters that the loss learns with the student; they follow the student's schedule. Default 0.01. */
+  lossLearningRate?: number
+  /** Peak for the loss's adversaries, which follow the student's schedule. Default 4e-4. */
+  adversaryLearningRate?: number
   /** `false` for none. */
   augmentation?: AugmentationOptions | false
   /**

@@ -18,6 +18,7 @@ const chartsOf = ({ history: { curve, evaluations }, evaluation }: RunRecord): C
   const judges = onTheWay === evaluation.heldOut ? '' : `, first ${onTheWay} pairs (last point: all)`
   const steps = curve.map(point => point.step)
   const names = [...new Set(curve.flatMap(point => Object.keys(point.terms)))]
+  const scores = [...new Set(curve.flatMap(point => Object.keys(point.scores)))].filter(name => name !== 'loss')
   const heldOut = evaluations.map(point => point.step)
   const constant = (value: number): number[] => heldOut.map(() => value)
   return [
@@ -32,6 +33,15 @@ const chartsOf = ({ history: { curve, evaluations }, evaluation }: RunRecord): C
           : []),
       ],
     },
+    ...(scores.length > 0
+      ? [
+          {
+            title: 'Scores by the adversary',
+            steps,
+            series: scores.map(name => ({ label: name, values: curve.map(point => point.scores[name] ?? null) })),
+          },
+        ]
+      : []),
     {
       title: `Held-out error where the effect acts, 1 = doing nothing${judges}`,
       steps: heldOut,

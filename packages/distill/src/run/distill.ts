@@ -73,6 +73,7 @@ export const distill = async (config: DistillConfig, options: DistillOptions = {
     if (student) disposeStudent(student)
     throw error
   } finally {
+    resolved.training.loss.dispose()
     await teacher?.dispose?.()
   }
 }

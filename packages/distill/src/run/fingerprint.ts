@@ -18,7 +18,7 @@ const probeLoss = async ({ training, size }: ResolvedConfig): Promise<number[]> 
   const values = tf.tidy(() => {
     const random = seededRandom('loss-probe')
     const [prediction, target] = [randomImage(random, size), randomImage(random, size)]
-    return steps.map(step => training.loss.evaluate(prediction, target, { step }).total)
+    return steps.map(step => training.loss.evaluate(prediction, target, { step, input: prediction }).total)
   })
   try {
     return await Promise.all(values.map(async value => (await value.data())[0]!))

@@ -71,12 +71,13 @@ export const trainingPhase = (
       signal: options.signal,
       onStep: (done, { loss, learningRate }) =>
         clock.onProgress({ type: 'progress', phase: 'training', done, total: steps, values: { loss, learningRate } }),
-      onPoint: ({ step, loss, terms, gradientNorm, learningRate }) =>
+      onPoint: ({ step, loss, terms, scores, gradientNorm, learningRate }) =>
         log.scalars(step, {
           'train/loss': loss,
           ...(gradientNorm !== null && { 'train/gradient_norm': gradientNorm }),
           'train/learning_rate': learningRate,
           ...Object.fromEntries(Object.entries(terms).map(([name, term]) => [`train/terms/${name}`, term])),
+          ...Object.fromEntries(Object.entries(scores).map(([name, score]) => [`train/adversary/${name}`, score])),
         }),
       onEvaluation: ({ step, ...figures }) => logEvaluation(log, step, figures),
     })

@@ -2,6 +2,7 @@ import {
   adam,
   exponentialMovingAverage,
   fuseLayersForTraining,
+  installSecondOrderGradients,
   installTrainingKernels,
   type MovingAverageState,
   type SavedOptimizerState,
@@ -23,7 +24,8 @@ import {
   emptyWindow,
   type History,
 } from './history.js'
-import { learningRateAt } from './schedule.js'
+import { learner } from './learner.js'
+import { type LossParts, lossParts, prefixed, under } from './loss-parts.js'
 import { type StepFigures, trainStep } from './step.js'
 import { allVariables, readWeights, trainableVariables, type WeightValues, writeWeights } from './weights.js'
 
@@ -72,39 +74,40 @@ export interface TrainOptions {
  */
 export const train = async (options: TrainOptions): Promise<History> => {
   // For the training alone: what is evaluated, exported and measured afterwards runs on tfjs as everybody has it.
-  const uninstall = await installTrainingKernels()
+  const uninstall = [await installTrainingKernels()]
+  // Adversaries may be held back by a penalty on their gradients.
+  if (options.config.training.loss.adversary) uninstall.push(await installSecondOrderGradients())
   try {
     return await trainWeights(options)
   } finally {
-    uninstall()
+    for (const undo of uninstall.reverse()) undo()
   }
 }
 
 const trainWeights = async (options: TrainOptions): Promise<History> => {
   const { config, student, from } = options
   const { model } = student
-  const { ema } = config.training
+  const { ema, loss } = config.training
   if (from) writeWeights(model, weightsOf(from.tensors))
-  const variables = trainableVariables(model)
-  const optimizer = adam()
-  const optimizerState = optimizer.init(variables, from && savedState(from, 'adam'))
+  const own = learner(adam(), trainableVariables(model), from && savedState(from, 'adam'))
+  let parts: LossParts | undefined
   const moving = ema === false ? undefined : exponentialMovingAverage(ema)
   let average: MovingAverageState | undefined
   const unfuse = fuseLayersForTraining(model)
   try {
+    parts = lossParts(loss, from?.tensors)
+    const { partners, adversary, save } = parts
     average = moving?.init(allVariables(model), from && savedState(from, 'average'))
     const history = await loop(options, {
       average,
       save: async (): Promise<Record<string, Float32Array>> => ({
         ...named('weights', await readWeights(model)),
-        ...prefixed('adam', await optimizerState.save()),
-        ...(average && prefixed('average', await average.save())),
+        ...prefixed('adam', (await own.save()).slots),
+        ...(average && prefixed('average', (await average.save()).slots)),
+        ...(await save()),
       }),
       step: async (batch, step) => {
-        const { loss, clipNorm } = config.training
-        const learningRate = learningRateAt(step, config.training)
-        const update = { optimizer, optimizerState, learningRate, clipNorm }
-        const figures = await trainStep({ model, variables, batch, size: config.size, step, loss, ...update })
+        const figures = await trainStep({ config, model, batch, step, student: own, partners, adversary })
         if (moving && average) moving.update(average)
         return figures
       },
@@ -116,7 +119,8 @@ const trainWeights = async (options: TrainOptions): Promise<History> => {
     return history
   } finally {
     unfuse()
-    optimizerState.dispose()
+    own.dispose()
+    parts?.dispose()
     average?.dispose()
   }
 }
@@ -185,17 +189,10 @@ const weightsOf = (tensors: Record<string, Float32Array>): WeightValues => {
   return values
 }
 
-const prefixed = (prefix: string, { slots }: SavedOptimizerState): Record<string, Float32Array> =>
-  Object.fromEntries(Object.entries(slots).map(([name, values]) => [`${prefix}/${name}`, values]))
-
 /** Optimiser and average do one update a step, so the run's step is theirs. */
 const savedState = ({ state, tensors }: Checkpoint<TrainingState>, prefix: string): SavedOptimizerState => ({
   step: state.step,
-  slots: Object.fromEntries(
-    Object.entries(tensors).flatMap(([name, values]) =>
-      name.startsWith(`${prefix}/`) ? [[name.slice(prefix.length + 1), values]] : [],
-    ),
-  ),
+  slots: under(prefix, tensors),
 })
 
 const batches = ({ config, pairs, seeds }: TrainOptions, augmentation = config.training.augmentation) =>
