@@ -18,4 +18,5 @@ export { type DistillOptions, type DistillResult, distill } from './run/distill.
 export type { OnProgress, Phase, ProgressEvent } from './run/progress.js'
 export type { Metrics, RunRecord, ShownSample } from './run/record.js'
 export type { Evaluation, SampleFigures } from './training/evaluate.js'
+export type { MetricFigures } from './training/extra-metrics.js'
 export type { CurvePoint, EvaluationPoint, History } from './training/history.js'

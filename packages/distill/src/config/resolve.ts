@@ -73,6 +73,7 @@ const schema = members({
   student: callable('that returns a student: ({ seed, size }) => unetStudent({ ... })'),
   pairs,
   training,
+  metrics: callable('that returns metrics of @fx/losses/metrics: () => [ssim()]').optional(),
   judge: judge.optional(),
   exporter: callable('that exports the trained student: effectBundle()').optional(),
 })
@@ -103,6 +104,7 @@ export const resolveConfig = (config: DistillConfig): ResolvedConfig => {
     effect,
     teacher: config.teacher,
     student: config.student,
+    metrics: config.metrics,
     exporter: config.exporter,
     judge: judge &&
       config.judge && {

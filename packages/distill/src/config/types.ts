@@ -1,5 +1,6 @@
 import type { EffectSpec } from '@fx/core'
 import type { Loss, WeightedLoss } from '@fx/losses'
+import type { Metric } from '@fx/losses/metrics'
 import type { RgbImage, TeacherAdapter } from '@fx/teacher-adapters'
 import type * as tfl from '@tensorflow/tfjs-layers'
 
@@ -155,6 +156,12 @@ export interface DistillConfig {
   student: (options: { seed: number; size: number; effect: EffectSpec }) => Student | Promise<Student>
   pairs: PairOptions
   training: TrainingOptions
+  /**
+   * Further figures of the trained student on the held-out pairs, for `metrics.json` and the report. Called twice, since
+   * doing nothing is measured as well; networks that the metrics look through stay the caller's. A metric is told apart by
+   * its name.
+   */
+  metrics?: () => readonly Metric[] | Promise<readonly Metric[]>
   judge?: JudgeOptions
   exporter?: Exporter
 }

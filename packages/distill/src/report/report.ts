@@ -4,6 +4,7 @@ import { FxError } from '@fx/core'
 import { writeFileAtomic } from '@fx/core/node'
 import { decodePng, encodePng } from '@fx/teacher-adapters'
 import { type RunRecord, readRecord, runFiles, type ShownSample } from '../run/record.js'
+import type { MetricFigures } from '../training/extra-metrics.js'
 import { chartsHtml } from './charts.js'
 import { details, duration, escapeHtml, figureTiles, json, table, thousands } from './html.js'
 import { reportPage } from './page.js'
@@ -138,7 +139,11 @@ const sampleRow = async (sample: ShownSample, record: Judged, folder: string): P
   }
 }
 
-const figuresTable = ({ evaluation, pairs }: Pick<RunRecord, 'evaluation' | 'pairs'>): string => {
+const figuresTable = ({
+  evaluation,
+  pairs,
+  metrics = [],
+}: Pick<RunRecord, 'evaluation' | 'pairs' | 'metrics'>): string => {
   const { changedRegion, keptRegion, fullImage } = evaluation
   return table(
     ['Where', 'Measure', 'Student', 'Doing nothing'],
@@ -157,9 +162,20 @@ const figuresTable = ({ evaluation, pairs }: Pick<RunRecord, 'evaluation' | 'pai
         fullImage.doNothingMae.toFixed(4),
       ],
       ['Whole image', 'PSNR against the teacher, dB', fullImage.psnrDb.toFixed(2), ''],
+      ...metrics.map(({ name, student, doNothing, ideal }) => [
+        'Whole image',
+        ideal === null ? name : `${name}, perfect at ${ideal}`,
+        withInterval(student),
+        withInterval(doNothing),
+      ]),
     ],
   )
 }
+
+const withInterval = ({ value, interval }: MetricFigures['student']): string =>
+  interval
+    ? `${value.toPrecision(4)} (${interval.low.toPrecision(3)} to ${interval.high.toPrecision(3)})`
+    : value.toPrecision(4)
 
 /** The student against another teacher's answers. */
 const judgeHtml = async ({ judge, pairs }: RunRecord, folder: string): Promise<string> => {

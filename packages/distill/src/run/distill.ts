@@ -14,9 +14,18 @@ import type { TrainingState } from '../training/train.js'
 import { openBackend, withFastTeacher } from './backend.js'
 import { checkFingerprint, fingerprintOf } from './fingerprint.js'
 import { judgePhase } from './judge.js'
-import { evaluationPhase, exportPhase, logEvaluation, pairsPhase, type Run, recordOf, trainingPhase } from './phases.js'
+import {
+  evaluationPhase,
+  exportPhase,
+  logEvaluation,
+  metricsPhase,
+  pairsPhase,
+  type Run,
+  recordOf,
+  trainingPhase,
+} from './phases.js'
 import { announced, type OnProgress } from './progress.js'
-import { type Metrics, metricsOf, type RunRecord, readRecord, runFiles, writeRecord } from './record.js'
+import { flatMetrics, type Metrics, metricsOf, type RunRecord, readRecord, runFiles, writeRecord } from './record.js'
 import { logSamples, writeSamples } from './samples.js'
 import { stopwatch } from './stopwatch.js'
 import { loadStudent, saveStudent } from './student-files.js'
@@ -115,10 +124,12 @@ const run = async (context: Run): Promise<DistillResult> => {
       batchSize: config.training.batchSize,
     })
     await logSamples(log, config.training.steps, folder, shown, config.size)
-    const { judge: asked } = config
+    const { judge: asked, metrics: wanted } = config
+    const metrics = wanted && (await metricsPhase(context, wanted, pairs, seeds.heldOut))
     const judge = asked && (await withFastTeacher(() => judgePhase(context, asked)))
-    const exported = config.exporter && (await exportPhase(context, pairs, seeds.heldOut, evaluation))
-    const record = recordOf(context, { pairs, evaluation, history, shown, judge, exported, duplicates })
+    const exported =
+      config.exporter && (await exportPhase(context, pairs, seeds.heldOut, flatMetrics(evaluation, metrics)))
+    const record = recordOf(context, { pairs, evaluation, history, shown, metrics, judge, exported, duplicates })
     await announced(onProgress, 'report', async () => {
       await writeFileAtomic(join(folder, runFiles.metrics), `${JSON.stringify(metricsOf(record), null, 2)}\n`)
       const value = await writeReportOf(record, folder)
@@ -137,8 +148,9 @@ const finishedRecord = async (config: ResolvedConfig): Promise<RunRecord | undef
     if (FxError.isInstance(error, 'not-found')) return undefined
     throw error
   })
-  // A run that now has an exporter or a judge and had none still has work to do.
-  const incomplete = (config.exporter && !record?.export) || (config.judge && !record?.judge)
+  // A run that now has an exporter, a judge or metrics and had none still has work to do.
+  const incomplete =
+    (config.exporter && !record?.export) || (config.judge && !record?.judge) || (config.metrics && !record?.metrics)
   return incomplete ? undefined : record
 }
 

@@ -6,11 +6,12 @@ import { changedMask, type PairSet } from '../data/pairs.js'
 import { splitSeeds } from '../data/split.js'
 import type { EventLog } from '../logs/event-log.js'
 import { type Evaluation, evaluate } from '../training/evaluate.js'
+import { type MetricFigures, measureAlso } from '../training/extra-metrics.js'
 import type { History } from '../training/history.js'
 import { type TrainOptions, train } from '../training/train.js'
 import type { DistillOptions } from './distill.js'
 import { announced } from './progress.js'
-import { flatMetrics, type JudgeRecord, RECORD_FORMAT_VERSION, type RunRecord } from './record.js'
+import { type JudgeRecord, RECORD_FORMAT_VERSION, type RunRecord } from './record.js'
 import type { Stopwatch } from './stopwatch.js'
 
 /** What the parts of a run share. */
@@ -108,11 +109,34 @@ export const evaluationPhase = ({ config, student, clock }: Run, pairs: PairSet,
     }
   })
 
+/** Measures what the config asks for beyond the evaluation. */
+export const metricsPhase = (
+  { config, student, clock }: Run,
+  metrics: NonNullable<ResolvedConfig['metrics']>,
+  pairs: PairSet,
+  seeds: readonly number[],
+) =>
+  announced(clock.onProgress, 'metrics', async () => {
+    const value = await measureAlso({
+      metrics,
+      model: student.model,
+      pairs,
+      seeds,
+      effect: config.effect,
+      batchSize: config.training.batchSize,
+    })
+    const figures = value.map(
+      ({ name, student, doNothing }) =>
+        `${name} ${student.value.toPrecision(3)} (doing nothing ${doNothing.value.toPrecision(3)})`,
+    )
+    return { value, message: figures.join(', ') }
+  })
+
 export const exportPhase = (
   { config, student, teacher, clock }: Run,
   pairs: PairSet,
   seeds: readonly number[],
-  evaluation: Evaluation,
+  metrics: Record<string, number>,
 ) =>
   announced(clock.onProgress, 'export', async (): Promise<{ value: ExportResult; message: string }> => {
     const { size } = config
@@ -126,7 +150,7 @@ export const exportPhase = (
         teacherVersion: teacher.version,
         licences: [...new Set(pairs.facts.map(({ provenance }) => provenance.licence.id))].sort(),
       },
-      metrics: flatMetrics(evaluation),
+      metrics,
       probe: { width: size, height: size, data: (await pairs.read(seeds[0]!)).input },
       folder: config.out,
     })
@@ -150,6 +174,7 @@ export const recordOf = (
   results: Pick<RunRecord, 'evaluation' | 'history' | 'export'> & {
     pairs: PairSet
     shown: RunRecord['samples']
+    metrics?: MetricFigures[]
     judge?: JudgeRecord
     exported?: ExportResult
     duplicates: number
@@ -173,6 +198,7 @@ export const recordOf = (
     evaluation: results.evaluation,
     history: results.history,
     samples: results.shown,
+    ...(results.metrics && { metrics: results.metrics }),
     ...(results.judge && { judge: results.judge }),
     ...(results.exported && { export: { ...results.exported } }),
     seconds: { ...clock.parts, total: clock.total() },

@@ -1,5 +1,5 @@
 /** The parts of a run, in order. */
-export type Phase = 'backend' | 'pairs' | 'training' | 'evaluation' | 'judge' | 'export' | 'report'
+export type Phase = 'backend' | 'pairs' | 'training' | 'evaluation' | 'metrics' | 'judge' | 'export' | 'report'
 
 /** What a run tells while it works. */
 export type ProgressEvent =

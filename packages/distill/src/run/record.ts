@@ -4,6 +4,7 @@ import { readJson, writeFileAtomic } from '@fx/core/node'
 import type { Licence } from '@fx/teacher-adapters'
 import type { ExportResult } from '../config/types.js'
 import type { Evaluation } from '../training/evaluate.js'
+import type { MetricFigures } from '../training/extra-metrics.js'
 import type { History } from '../training/history.js'
 
 /** The version of the record's format that this code writes and the newest it reads. */
@@ -39,6 +40,8 @@ export interface Metrics {
   changedRegion: { studentMae: number; doNothingMae: number; fraction: number }
   keptRegion: { psnrDb: number }
   fullImage: { studentMae: number; doNothingMae: number; psnrDb: number }
+  /** Only when metrics are configured, by their names. */
+  metrics?: Record<string, { student: number; doNothing: number }>
   /** Only when a judge is configured: the student against another teacher's pairs. */
   judge?: { teacher: string } & Pick<Metrics, 'heldOut' | 'changedRegion' | 'keptRegion' | 'fullImage'>
   /** Only when an exporter is configured. */
@@ -72,6 +75,7 @@ export interface RunRecord {
   evaluation: Evaluation
   history: History
   samples: ShownSample[]
+  metrics?: MetricFigures[]
   judge?: JudgeRecord
   export?: ExportResult & Record<string, unknown>
   /** Wall-clock seconds by part. */
@@ -104,7 +108,7 @@ export const readRecord = async (folder: string): Promise<RunRecord> => {
 /** The figures of `metrics.json`. */
 export const metricsOf = (record: RunRecord): Metrics => {
   const { heldOut, changedRegion, keptRegion, fullImage } = record.evaluation
-  const { export: exported, judge } = record
+  const { export: exported, judge, metrics } = record
   return {
     teacher: record.teacher.id,
     studentSpecHash: record.student.specHash,
@@ -112,6 +116,11 @@ export const metricsOf = (record: RunRecord): Metrics => {
     changedRegion,
     keptRegion,
     fullImage,
+    ...(metrics && {
+      metrics: Object.fromEntries(
+        metrics.map(({ name, student, doNothing }) => [name, { student: student.value, doNothing: doNothing.value }]),
+      ),
+    }),
     ...(judge && {
       judge: {
         teacher: judge.teacher.id,
@@ -133,11 +142,15 @@ export const metricsOf = (record: RunRecord): Metrics => {
 }
 
 /** Held-out figures by name, for model cards and logs. */
-export const flatMetrics = ({ changedRegion, keptRegion, fullImage, heldOut }: Evaluation): Record<string, number> => ({
+export const flatMetrics = (
+  { changedRegion, keptRegion, fullImage, heldOut }: Evaluation,
+  metrics: readonly MetricFigures[] = [],
+): Record<string, number> => ({
   heldOut,
   changedRegionStudentMae: changedRegion.studentMae,
   changedRegionDoNothingMae: changedRegion.doNothingMae,
   keptRegionPsnrDb: keptRegion.psnrDb,
   fullImageStudentMae: fullImage.studentMae,
   fullImagePsnrDb: fullImage.psnrDb,
+  ...Object.fromEntries(metrics.map(({ name, student }) => [name, student.value])),
 })
