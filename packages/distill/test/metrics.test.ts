@@ -25,12 +25,12 @@ test('metrics of the config are measured for the student and for doing nothing',
   const { student, metrics: figures, record } = await distill(tinyConfig(out, { metrics }))
   student.model.dispose()
   expect(tf.memory().numTensors).toBe(before)
-  expect(Object.keys(figures.metrics!)).toEqual(['ssim', 'effect strength', 'error'])
+  expect(Object.keys(figures.metrics!)).toEqual(['ssim', 'effect strength (pixels)', 'error'])
   // The evaluation measures the same error in another way.
   const { fullImage } = record.evaluation
   expect(figures.metrics!.error!.student).toBeCloseTo(fullImage.studentMae, 5)
   expect(figures.metrics!.error!.doNothing).toBeCloseTo(fullImage.doNothingMae, 5)
-  expect(figures.metrics!['effect strength']!.doNothing).toBeCloseTo(0, 6)
+  expect(figures.metrics!['effect strength (pixels)']!.doNothing).toBeCloseTo(0, 6)
   expect(record.metrics!.map(({ ideal }) => ideal)).toEqual([1, 1, 0])
   expect(await readFile(join(out, 'report.html'), 'utf8')).toContain('ssim, perfect at 1')
 })
