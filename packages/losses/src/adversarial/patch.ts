@@ -168,9 +168,9 @@ const discriminator = (
  * N(0, 0.02). A batch norm always takes the statistics of the batch at hand: it keeps no running ones, for which training
  * has no use.
  *
- * At 128x128 on wasm, one step of both sides of the game adds 1.3 times the forward and backward pass of a width-0.5
- * student with 16 filters, 3 times with 32 and 11 times with the 64 of the paper; about 0.4, 0.8 and 2.9 times of that is
- * the student's side. R1 adds 0.9 times with 16 filters at the steps that compute it.
+ * Cost at 128x128 on wasm, as multiples of the forward and backward pass of a width-0.5 student: 16 filters add 0.4 for the
+ * student's side and 0.9 for the discriminator's own, 32 add 0.8 and 2.2, the paper's 64 add 2.9 and 8.1. At steps that
+ * compute it, R1 adds 0.9 with 16 filters.
  *
  * Source: Isola et al., "Image-to-image translation with conditional adversarial networks", CVPR 2017, section 3.2 and
  * appendix 6.1.2.
