@@ -80,6 +80,7 @@ onEachBackend(() => {
     ['non-saturating', penalties[0]],
     ['lsgan', penalties[0]],
     ['wgan', penalties[2]],
+    ['relativistic-hinge', penalties[1]],
   ] as const)('%s, %o', (objective, gradientPenalty) => {
     test('a discriminator learns to tell, and a picture learns from it', () => {
       const uninstall = installSecondOrderGradients()

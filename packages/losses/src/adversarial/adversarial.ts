@@ -3,7 +3,13 @@ import * as tf from '@tensorflow/tfjs-core'
 import { checkImages, type Loss } from '../loss.js'
 import type { AdversarialLoss } from '../trainable.js'
 import { type Discriminator, logitsOf } from './discriminator.js'
-import { type AdversarialObjective, discriminatorLoss, generatorLoss, overScales } from './objectives.js'
+import {
+  type AdversarialObjective,
+  adversarialObjectives,
+  discriminatorLoss,
+  generatorLoss,
+  overScales,
+} from './objectives.js'
 import { r1Penalty, wganGpPenalty } from './penalties.js'
 
 /**
@@ -85,7 +91,7 @@ export const adversarial = (
   discriminator: Discriminator,
   { objective = 'hinge', gradientPenalty }: AdversarialOptions = {},
 ): AdversarialLoss => {
-  oneOf('adversarial: objective', objective, ['hinge', 'non-saturating', 'lsgan', 'wgan'])
+  oneOf('adversarial: objective', objective, adversarialObjectives)
   const penaltyAt = checkedPenalty(gradientPenalty)
   const { smallestSide, variables, dispose } = discriminator
 
@@ -108,7 +114,11 @@ export const adversarial = (
 
   const loss: Loss = (prediction, target, { weights, input } = {}) => {
     checkImages('adversarial', prediction, target, weights, smallestSide)
-    return tf.tidy(() => generatorLoss(logitsOf(discriminator.features(prediction, input)), objective, weights))
+    return tf.tidy(() => {
+      const logits = (images: tf.Tensor4D) => logitsOf(discriminator.features(images, input))
+      const real = objective === 'relativistic-hinge' ? logits(target) : undefined
+      return generatorLoss(logits(prediction), objective, weights, real)
+    })
   }
   return Object.assign(loss, { variables, dispose, judge })
 }

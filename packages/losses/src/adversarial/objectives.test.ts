@@ -16,6 +16,9 @@ onEachBackend(() => {
     ['non-saturating', 'ns_d', 'ns_g'],
     ['lsgan', 'lsgan_d_half', 'lsgan_g'],
     ['wgan', 'wgan_d', 'wgan_g'],
+    // The references hold the discriminator's side of these two alone.
+    ['non-saturating', 'saturating_bce_d', undefined],
+    ['relativistic-hinge', 'relativistic_average_hinge_d', undefined],
   ] as const)('%s', (objective, ofDiscriminator, ofGenerator) => {
     test('both sides and their gradients equal the reference, at the kinks too', () => {
       const near = { atol: 1e-6, rtol: 1e-5 }
@@ -26,6 +29,7 @@ onEachBackend(() => {
       expectClose(judged.value, golden(ofDiscriminator), near)
       expectClose(judged.grads[0]!, golden(`${ofDiscriminator}.grad_real`), near)
       expectClose(judged.grads[1]!, golden(`${ofDiscriminator}.grad_fake`), near)
+      if (!ofGenerator) return
       const answered = tf.valueAndGrad(f => generatorLoss([f as tf.Tensor4D], objective))(fake)
       expectClose(answered.value, golden(ofGenerator), near)
       expectClose(answered.grad, golden(`${ofGenerator}.grad_fake`), near)
@@ -36,11 +40,20 @@ onEachBackend(() => {
       const { value: loss, grad } = tf.valueAndGrad(x =>
         tf.add(
           discriminatorLoss([x as tf.Tensor4D], [x as tf.Tensor4D], objective),
-          generatorLoss([x as tf.Tensor4D], objective),
+          generatorLoss([x as tf.Tensor4D], objective, undefined, [x as tf.Tensor4D]),
         ),
       )(big)
       expect([...loss.dataSync(), ...grad.dataSync()].every(Number.isFinite)).toBe(true)
     })
+  })
+
+  test('the relativistic hinge compares each logit with the mean of the other side, and exchanges the sides', () => {
+    const [real, fake] = [map([0.5, 1.5]), map([0, -1, 4])]
+    // Means 1 and 1: relu(1 - (r - 1)) gives 1.5, 0.5; relu(1 + (f - 1)) gives 0, 0, 4.
+    expect(value(discriminatorLoss([real], [fake], 'relativistic-hinge'))).toBeCloseTo(1 + 4 / 3, 5)
+    // relu(1 - (f - 1)) gives 2, 3, 0; relu(1 + (r - 1)) gives 0.5, 1.5.
+    expect(value(generatorLoss([fake], 'relativistic-hinge', undefined, [real]))).toBeCloseTo(5 / 3 + 1, 5)
+    expect(() => generatorLoss([fake], 'relativistic-hinge')).toThrow(/needs the logits of targets/)
   })
 
   test('scales are summed, and weights count by the area of a logit', () => {
@@ -65,7 +78,7 @@ onEachBackend(() => {
 test('another objective is refused', () => {
   const refusal = expect.objectContaining({
     code: 'invalid-argument',
-    message: expect.stringContaining("'hinge', 'non-saturating', 'lsgan' or 'wgan'"),
+    message: expect.stringContaining("'hinge', 'non-saturating', 'lsgan', 'wgan' or 'relativistic-hinge'"),
   })
   expect(() => generatorLoss([map([1])], 'relativistic' as never)).toThrow(refusal)
   expect(() => discriminatorLoss([map([1])], [map([1])], 'toString' as never)).toThrow(refusal)
