@@ -1,208 +1,184 @@
-import { seededRandom } from '@fx/core'
-import { initializers, layers, type SymbolicTensor } from '@tensorflow/tfjs-layers'
+import { FxError } from '@fx/core'
+import { layers, type SymbolicTensor } from '@tensorflow/tfjs-layers'
+import type { Activation } from './activation.js'
+import { type BlockOptions, convBatchNorm, depthwiseBatchNorm } from './convolution.js'
+import { makeDivisible } from './divisible.js'
+import { squeezeExcite } from './squeeze-excite.js'
 
-/**
- * How stride-2 convolutions pad. `same` is TensorFlow's (an even side gets its one row of zeros at the end), `symmetric`
- * is PyTorch's `k // 2` on every side. At stride 1 they are equal. Pretrained weights need the one they were trained with.
- */
-export type Padding = 'same' | 'symmetric'
-
-/** Batch-normalisation constants: `moving = momentum * moving + (1 - momentum) * batch`. */
-export interface BatchNormOptions {
-  momentum: number
-  epsilon: number
+/** The names of the layers of one part of a block. */
+export interface PartNames {
+  conv: string
+  batchNorm: string
+  /** Of the layer of zeros, where there is one. Default `<conv>_pad`. */
+  pad?: string
 }
 
-/** Momentum 0.9, so that the moving statistics follow a training of a few hundred steps; Keras's MobileNet epsilon. */
-export const defaultBatchNorm: Readonly<BatchNormOptions> = { momentum: 0.9, epsilon: 1e-3 }
-
-/** What every block takes. */
-export interface BlockOptions {
-  /** Prefix of the names of the block's layers; unique within a model. */
-  name: string
-  batchNorm?: Readonly<BatchNormOptions>
-  /** Seed of the model's initial weights; each layer derives its own from it and its name. Default 0. */
-  seed?: number
-  /** Default `same`. */
-  padding?: Padding
-}
-
-export interface ConvBatchNormOptions extends BlockOptions {
+/** What blocks of several convolutions take, called parts: each has its own layers. */
+export interface CompositeBlockOptions extends BlockOptions {
   filters: number
-  /** Side of the kernel. Default 1. */
-  kernelSize?: number
   /** Default 1. */
   stride?: 1 | 2
-  /** Default `relu6`. */
-  activation?: 'relu6' | 'linear'
-  /** Name of the batch normalisation when it is not `<name>_BN`. */
-  batchNormName?: string
-  /** Initial scale of the batch normalisation. Default `ones`. */
-  gamma?: 'ones' | 'zeros'
+  /** Names the layers of a part, for weights from elsewhere. Default `<name>_<part>` and `<name>_<part>_BN`. */
+  partNames?: (part: string) => PartNames
 }
 
-export interface DepthwiseSeparableOptions extends BlockOptions {
-  filters: number
+export interface DepthwiseSeparableOptions extends CompositeBlockOptions {
+  /** Default 3. */
   kernelSize?: number
-  stride?: 1 | 2
-  /** Activation after the 1x1 convolution. Default `relu6`. */
-  activation?: 'relu6' | 'linear'
-  /** Suffix of the 1x1 convolution's name. Default `pointwise`. */
-  pointwiseName?: string
-  /** Initial scale of the last batch normalisation. Default `ones`. */
-  gamma?: 'ones' | 'zeros'
+  /** After both convolutions. Default `relu6`. */
+  activation?: Activation
 }
 
-export interface InvertedResidualOptions extends BlockOptions {
-  filters: number
+export interface InvertedResidualOptions extends CompositeBlockOptions {
   /** Width of the inside over the width of the input (the paper's t). */
   expansion: number
+  /** Default 3. */
   kernelSize?: number
-  stride?: 1 | 2
+  /** After all convolutions but the last. Default `relu6`. */
+  activation?: Activation
+  /** Ratio of a `squeezeExcite` before the last convolution. Default none. */
+  squeezeExcite?: number
 }
+
+export interface FusedInvertedResidualOptions extends CompositeBlockOptions {
+  /** Width of the inside over the width of the input, rounded by `makeDivisible`. */
+  expansion: number
+  /** Default 3. */
+  kernelSize?: number
+  /** After the first convolution. Default `relu`. */
+  activation?: Activation
+}
+
+export interface UniversalInvertedBottleneckOptions extends CompositeBlockOptions {
+  /** Width of the inside over the width of the input, rounded by `makeDivisible`. */
+  expansion: number
+  /** Side of the depthwise kernel before the expansion; 0 leaves it out. Default 0. */
+  startKernelSize?: number
+  /** Side of the depthwise kernel between expansion and projection; 0 leaves it out. Default 3. */
+  middleKernelSize?: number
+  /** After the expansion and the middle convolution. Default `relu`. */
+  activation?: Activation
+}
+
+/** The options of one part of a block: those it shares with the others, and its names. */
+const partOf =
+  ({ name, batchNorm, seed, padding, branches, partNames }: CompositeBlockOptions) =>
+  (part: string) => {
+    const names = partNames?.(part) ?? {
+      conv: `${name}_${part}`,
+      batchNorm: `${name}_${part}_BN`,
+      pad: part === 'depthwise' ? `${name}_pad` : undefined,
+    }
+    return {
+      batchNorm,
+      seed,
+      padding,
+      branches,
+      name: names.conv,
+      batchNormName: names.batchNorm,
+      padName: names.pad,
+    }
+  }
 
 /**
- * The seed of one layer's initial weights. One seed for all layers would give layers of one shape equal weights.
- * Never 0, which tfjs takes for "no seed".
+ * The last batch normalisation of a block that adds its input begins with scale zero, so that the block begins as the
+ * identity (Goyal et al. 2017, section 5.1): a short training gets noticeably further.
  */
-export const layerSeed = (seed: number, layerName: string): number =>
-  1 + seededRandom(seed, 'initial-weights', layerName).integer(2 ** 31 - 1)
-
-/** He's variance (2 / fan-in) before a rectifier, 1 / fan-in before none (He et al. 2015, section 2.2). */
-const kernelInitializer = (seed: number, name: string, rectified: boolean) =>
-  initializers.varianceScaling({
-    scale: rectified ? 2 : 1,
-    mode: 'fanIn',
-    distribution: 'normal',
-    seed: layerSeed(seed, name),
-  })
-
-/**
- * A depthwise kernel `[k, k, C, 1]` sees k * k inputs, but Keras's fan-in counts C times as many; its fan-out is the true
- * number.
- */
-const depthwiseInitializer = (seed: number, name: string) =>
-  initializers.varianceScaling({ scale: 2, mode: 'fanOut', distribution: 'normal', seed: layerSeed(seed, name) })
-
-const padded = (input: SymbolicTensor, name: string, kernelSize: number, stride: number, padding: Padding) => {
-  if (padding === 'same' || stride === 1 || kernelSize === 1) return { tensor: input, padding: 'same' as const }
-  const side = Math.floor(kernelSize / 2)
-  const layer = layers.zeroPadding2d({
-    name,
-    padding: [
-      [side, side],
-      [side, side],
-    ],
-  })
-  return { tensor: layer.apply(input) as SymbolicTensor, padding: 'valid' as const }
-}
-
-const normalised = (
-  input: SymbolicTensor,
-  batchNormName: string,
-  reluName: string | undefined,
-  { momentum, epsilon }: Readonly<BatchNormOptions>,
-  gammaInitializer: 'ones' | 'zeros' = 'ones',
-): SymbolicTensor => {
-  const output = layers
-    .batchNormalization({ name: batchNormName, momentum, epsilon, gammaInitializer })
-    .apply(input) as SymbolicTensor
-  return reluName === undefined
-    ? output
-    : (layers.reLU({ name: reluName, maxValue: 6 }).apply(output) as SymbolicTensor)
-}
-
-/**
- * Convolution without bias, batch normalisation, ReLU6 (or none): `[N, H, W, C] -> [N, H / stride, W / stride, filters]`.
- *
- * Layers: `<name>_pad` (symmetric padding at stride 2 only), `<name>`, `<name>_BN`, `<name>_relu`.
- */
-export const convBatchNorm = (input: SymbolicTensor, options: ConvBatchNormOptions): SymbolicTensor => {
-  const { name, filters, kernelSize = 1, stride = 1, activation = 'relu6', seed = 0 } = options
-  const source = padded(input, `${name}_pad`, kernelSize, stride, options.padding ?? 'same')
-  const output = layers
-    .conv2d({
-      name,
-      filters,
-      kernelSize,
-      strides: stride,
-      padding: source.padding,
-      useBias: false,
-      kernelInitializer: kernelInitializer(seed, name, activation === 'relu6'),
-    })
-    .apply(source.tensor) as SymbolicTensor
-  return normalised(
-    output,
-    options.batchNormName ?? `${name}_BN`,
-    activation === 'relu6' ? `${name}_relu` : undefined,
-    options.batchNorm ?? defaultBatchNorm,
-    options.gamma,
-  )
-}
-
-const depthwise = (
-  input: SymbolicTensor,
-  options: BlockOptions & { kernelSize: number; stride: 1 | 2 },
-): SymbolicTensor => {
-  const name = `${options.name}_depthwise`
-  const source = padded(input, `${options.name}_pad`, options.kernelSize, options.stride, options.padding ?? 'same')
-  const output = layers
-    .depthwiseConv2d({
-      name,
-      kernelSize: options.kernelSize,
-      strides: options.stride,
-      padding: source.padding,
-      useBias: false,
-      depthwiseInitializer: depthwiseInitializer(options.seed ?? 0, name),
-    })
-    .apply(source.tensor) as SymbolicTensor
-  return normalised(output, `${name}_BN`, `${name}_relu`, options.batchNorm ?? defaultBatchNorm)
+const residualOf = (input: SymbolicTensor, { name, filters, stride = 1 }: CompositeBlockOptions) => {
+  const adds = stride === 1 && input.shape[3] === filters
+  return {
+    gamma: adds ? ('zeros' as const) : ('ones' as const),
+    join: (output: SymbolicTensor): SymbolicTensor =>
+      adds ? (layers.add({ name: `${name}_add` }).apply([input, output]) as SymbolicTensor) : output,
+  }
 }
 
 /**
  * Depthwise separable convolution (Howard et al. 2017, "MobileNets", section 3.1): a depthwise k x k and a 1x1
- * convolution, each with batch normalisation and ReLU6. `[N, H, W, C] -> [N, H / stride, W / stride, filters]`.
+ * convolution, each with batch normalisation and activation. `[N, H, W, C] -> [N, H / stride, W / stride, filters]`.
  *
- * Layers: `<name>_depthwise`, `<name>_depthwise_BN`, `<name>_depthwise_relu`, and the same for `<name>_pointwise`.
+ * Layers, each with `_BN` and `_relu`: `<name>_depthwise`, `<name>_pointwise`.
  */
 export const depthwiseSeparable = (input: SymbolicTensor, options: DepthwiseSeparableOptions): SymbolicTensor => {
-  const { kernelSize = 3, stride = 1, pointwiseName = 'pointwise' } = options
-  return convBatchNorm(depthwise(input, { ...options, kernelSize, stride }), {
-    name: `${options.name}_${pointwiseName}`,
-    filters: options.filters,
-    activation: options.activation,
-    batchNorm: options.batchNorm,
-    gamma: options.gamma,
-    seed: options.seed,
-  })
+  const { filters, kernelSize, stride, activation } = options
+  const part = partOf(options)
+  const filtered = depthwiseBatchNorm(input, { ...part('depthwise'), kernelSize, stride, activation })
+  return convBatchNorm(filtered, { ...part('pointwise'), filters, activation })
 }
 
 /**
  * Inverted residual with a linear bottleneck (Sandler et al. 2018, "MobileNetV2", table 1 and figure 4b): a 1x1
  * convolution widens by `expansion`, a depthwise k x k filters, a 1x1 without activation narrows; the input is added when
- * stride and width allow. `[N, H, W, C] -> [N, H / stride, W / stride, filters]`.
+ * stride and width allow, and the block then begins as the identity. MobileNetV3 squeezes and excites before the last.
+ * `[N, H, W, C] -> [N, H / stride, W / stride, filters]`.
  *
- * Where the input is added, the last batch normalisation begins with scale zero, so that the block begins as the identity
- * (Goyal et al. 2017, section 5.1): a short training gets noticeably further.
- *
- * Layers, each with `_BN` and, but for the last, `_relu`: `<name>_expand` (left out at expansion 1), `<name>_depthwise`,
- * `<name>_project`; then `<name>_add`.
+ * Parts: `expand` (left out at expansion 1), `depthwise`, `project`. Layers: theirs, those of `squeezeExcite`, `<name>_add`.
  */
 export const invertedResidual = (input: SymbolicTensor, options: InvertedResidualOptions): SymbolicTensor => {
-  const { name, filters, expansion, kernelSize = 3, stride = 1, batchNorm, seed } = options
-  const width = input.shape[3]!
-  const residual = stride === 1 && width === filters
+  const { name, filters, expansion, kernelSize, stride, activation, seed } = options
+  const part = partOf(options)
+  const { gamma, join } = residualOf(input, options)
   const expanded =
     expansion === 1
       ? input
-      : convBatchNorm(input, { name: `${name}_expand`, filters: Math.round(width * expansion), batchNorm, seed })
-  const output = depthwiseSeparable(expanded, {
-    ...options,
-    kernelSize,
-    stride,
-    activation: 'linear',
-    pointwiseName: 'project',
-    gamma: residual ? 'zeros' : 'ones',
-  })
-  return residual ? (layers.add({ name: `${name}_add` }).apply([input, output]) as SymbolicTensor) : output
+      : convBatchNorm(input, { ...part('expand'), filters: Math.round(input.shape[3]! * expansion), activation })
+  const filtered = depthwiseBatchNorm(expanded, { ...part('depthwise'), kernelSize, stride, activation })
+  const ratio = options.squeezeExcite
+  const weighed = ratio === undefined ? filtered : squeezeExcite(filtered, { name, ratio, seed })
+  return join(convBatchNorm(weighed, { ...part('project'), filters, activation: 'linear', gamma }))
+}
+
+/**
+ * Fused inverted residual (Gupta & Akin 2020; timm's EdgeResidual): one k x k convolution in place of the 1x1 and the
+ * depthwise one, quicker where channels are few. `[N, H, W, C] -> [N, H / stride, W / stride, filters]`; the input is added
+ * as in `invertedResidual`.
+ *
+ * Parts: `expand`, `project`. Layers: theirs, `<name>_add`.
+ */
+export const fusedInvertedResidual = (input: SymbolicTensor, options: FusedInvertedResidualOptions): SymbolicTensor => {
+  const { filters, expansion, kernelSize = 3, stride, activation = 'relu' } = options
+  const part = partOf(options)
+  const { gamma, join } = residualOf(input, options)
+  const width = makeDivisible(input.shape[3]! * expansion)
+  const expanded = convBatchNorm(input, { ...part('expand'), filters: width, kernelSize, stride, activation })
+  return join(convBatchNorm(expanded, { ...part('project'), filters, activation: 'linear', gamma }))
+}
+
+/**
+ * Universal inverted bottleneck (Qin et al. 2024, "MobileNetV4", section 4): an inverted residual with a depthwise
+ * convolution before the expansion, in the middle, in both places or in neither. The first has no activation; the last one
+ * there is takes the stride. `[N, H, W, C] -> [N, H / stride, W / stride, filters]`; the input is added as in
+ * `invertedResidual`.
+ *
+ * Parts: `dw_start`, `pw_exp`, `dw_mid`, `pw_proj`. Layers: theirs, `<name>_add`.
+ *
+ * @throws FxError `invalid-argument` for stride 2 without a depthwise convolution.
+ */
+export const universalInvertedBottleneck = (
+  input: SymbolicTensor,
+  options: UniversalInvertedBottleneckOptions,
+): SymbolicTensor => {
+  const { filters, expansion, startKernelSize = 0, middleKernelSize = 3, stride = 1, activation = 'relu' } = options
+  if (stride === 2 && startKernelSize === 0 && middleKernelSize === 0) {
+    throw new FxError(
+      'invalid-argument',
+      `The block '${options.name}' has stride 2 and no depthwise convolution to take it; give startKernelSize or middleKernelSize`,
+    )
+  }
+  const part = partOf(options)
+  const { gamma, join } = residualOf(input, options)
+  let x = input
+  if (startKernelSize > 0) {
+    x = depthwiseBatchNorm(x, {
+      ...part('dw_start'),
+      kernelSize: startKernelSize,
+      stride: middleKernelSize === 0 ? stride : 1,
+      activation: 'linear',
+    })
+  }
+  x = convBatchNorm(x, { ...part('pw_exp'), filters: makeDivisible(input.shape[3]! * expansion), activation })
+  if (middleKernelSize > 0) {
+    x = depthwiseBatchNorm(x, { ...part('dw_mid'), kernelSize: middleKernelSize, stride, activation })
+  }
+  return join(convBatchNorm(x, { ...part('pw_proj'), filters, activation: 'linear', gamma }))
 }

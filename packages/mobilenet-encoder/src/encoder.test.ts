@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import * as tf from '@tensorflow/tfjs-core'
 import '@tensorflow/tfjs-backend-cpu'
 import { input, type LayersModel, model } from '@tensorflow/tfjs-layers'
 import { describe, expect, test } from 'vitest'
@@ -13,43 +12,47 @@ const modelOf = (encoder: Encoder, size = 32, seed?: number): LayersModel => {
   return model({ inputs: image, outputs: encoder.apply(image, { seed }) })
 }
 
-const trainable = (network: LayersModel): number =>
-  network.trainableWeights.reduce((sum, { shape }) => sum + tf.util.sizeFromShape(shape as number[]), 0)
-
-const variants: MobilenetEncoderOptions[] = [
-  {},
-  { width: 0.1 },
-  { width: 0.35, depth: 0.3 },
-  { width: 0.5, depth: 1.2, padding: 'symmetric' },
-]
-
-test.each(variants)('%o: what it says of its features is true, and they only ever get coarser', options => {
-  const encoder = mobilenetEncoder(options)
-  const before = tf.memory().numTensors
-  const network = modelOf(encoder, 64)
-  expect(network.outputs.map(({ shape }) => shape)).toEqual(
-    encoder.strides.map((stride, i) => [null, 64 / stride, 64 / stride, encoder.channels[i]]),
+test('the spec of what was there first never changes, since students are known by its hash', () => {
+  expect(JSON.stringify(mobilenetEncoder().spec)).toBe(
+    '{"formatVersion":1,"family":"v2","width":1,"depth":1,"padding":"same","batchNormMomentum":0.9,"batchNormEpsilon":0.001}',
   )
-  for (let i = 1; i < encoder.strides.length; i++) {
-    expect(encoder.strides[i]).toBe(2 * encoder.strides[i - 1]!)
-    expect(encoder.channels[i]!).toBeGreaterThanOrEqual(encoder.channels[i - 1]!)
-  }
-  const names = network.layers.map(layer => layer.name)
-  expect(new Set(names).size).toBe(names.length)
-  network.dispose()
-  expect(tf.memory().numTensors).toBe(before)
 })
 
-const widths: [string, { channels: number[]; strides: number[]; parameters: number }][] = Object.entries(
-  fixture('timm-v2-widths'),
-)
-test.each(widths)('width %s has the taps and the parameters of timm', (width, { channels, strides, parameters }) => {
-  const encoder = mobilenetEncoder({ width: Number(width) })
-  expect(encoder.channels).toEqual(channels)
-  expect(encoder.strides).toEqual(strides)
-  const network = modelOf(encoder)
-  expect(trainable(network)).toBe(parameters)
-  network.dispose()
+test('an option at its default is no part of the spec, any other is', () => {
+  const plain = mobilenetEncoder({ family: 'v3-small' }).spec
+  const said = { ...plain, convention: 'keras', minimalistic: false, branches: 1 }
+  expect(encoderFromSpec(said).spec).toEqual(plain)
+  expect(mobilenetEncoder({ family: 'v3-small', convention: 'timm', minimalistic: true, branches: 2 }).spec).toEqual({
+    ...plain,
+    padding: 'symmetric',
+    batchNormEpsilon: 1e-5,
+    convention: 'timm',
+    minimalistic: true,
+    branches: 2,
+  })
+  expect(mobilenetEncoder({ family: 'v4-conv-small' }).spec).toEqual(
+    mobilenetEncoder({ family: 'v4-conv-small', convention: 'timm' }).spec,
+  )
+})
+
+test('with the padding of Keras odd sizes shrink as they do there', () => {
+  const sides = (family: 'v1' | 'v2' | 'v3-small') => {
+    const image = input({ shape: [43, 51, 3] })
+    const features = mobilenetEncoder({ family, width: 0.1, padding: 'keras' }).apply(image)
+    const network = model({ inputs: image, outputs: features })
+    network.dispose()
+    return features.map(({ shape }) => shape.slice(1, 3))
+  }
+  const expected = [
+    [22, 26],
+    [11, 13],
+    [5, 6],
+    [2, 3],
+    [1, 1],
+  ]
+  expect(sides('v1')).toEqual(expected)
+  expect(sides('v2')).toEqual(expected)
+  expect(sides('v3-small')).toEqual(expected)
 })
 
 test('layers and weights have the names and shapes of keras.applications.MobileNetV2', () => {
@@ -106,14 +109,25 @@ test('a spec is plain JSON and builds the same encoder', () => {
 })
 
 test.each([
-  [{ family: 'v9' }, /family is "v9"; it must be 'v2'/],
+  [
+    { family: 'v9' },
+    /family is "v9"; it must be 'v1', 'v2', 'v3-small', 'v3-large', 'v4-conv-small' or 'v4-conv-medium'/,
+  ],
   [{ width: 0 }, /width is 0; it must be a number from 0.05 to 4/],
   [{ width: Number.NaN }, /width is NaN/],
   [{ width: '1' }, /width is "1"/],
   [{ depth: Number.POSITIVE_INFINITY }, /depth is Infinity/],
-  [{ padding: 'valid' }, /padding is "valid"; it must be 'same' or 'symmetric'/],
+  [{ padding: 'valid' }, /padding is "valid"; it must be 'same', 'symmetric' or 'keras'/],
   [{ batchNormMomentum: 2 }, /batchNormMomentum is 2/],
   [{ batchNormEpsilon: 0 }, /batchNormEpsilon is 0/],
+  [{ convention: 'torch' }, /convention is "torch"; it must be 'keras' or 'timm'/],
+  [
+    { family: 'v4-conv-small', convention: 'keras' },
+    /convention is 'keras'; for family 'v4-conv-small' it must be 'timm'/,
+  ],
+  [{ minimalistic: true }, /minimalistic is true for family 'v2'; .* only for 'v3-small' or 'v3-large'/],
+  [{ family: 'v3-small', minimalistic: 1 }, /minimalistic is 1/],
+  [{ branches: 9 }, /branches is 9; it must be a whole number from 1 to 8/],
 ])('%o is refused', (options, message) => {
   const build = () => mobilenetEncoder(options as MobilenetEncoderOptions)
   expect(build).toThrow(message)
@@ -126,7 +140,8 @@ test.each([
   ['invalid-argument', { ...spec, formatVersion: undefined }, /formatVersion/],
   ['invalid-argument', { ...spec, stem: 3 }, /no member 'stem'/],
   ['invalid-argument', { ...spec, width: undefined }, /lacks 'width'/],
-  ['invalid-argument', { ...spec, family: 'v1' }, /family is "v1"/],
+  ['invalid-argument', { ...spec, family: 'v5' }, /family is "v5"/],
+  ['invalid-argument', { ...spec, branches: 0 }, /branches is 0/],
   ['newer-version', { ...spec, formatVersion: 2, family: 'v9' }, /format version 2; this release reads up to 1/],
 ])('a wrong spec: %s, %o', (code, value, message) => {
   expect(() => encoderFromSpec(value)).toThrow(message)

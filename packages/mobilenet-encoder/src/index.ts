@@ -1,16 +1,28 @@
+export { type Activation, activate, activations, hardSigmoid } from './activation.js'
+export {
+  type CompositeBlockOptions,
+  type DepthwiseSeparableOptions,
+  depthwiseSeparable,
+  type FusedInvertedResidualOptions,
+  fusedInvertedResidual,
+  type InvertedResidualOptions,
+  invertedResidual,
+  type PartNames,
+  type UniversalInvertedBottleneckOptions,
+  universalInvertedBottleneck,
+} from './blocks.js'
 export {
   type BatchNormOptions,
   type BlockOptions,
   type ConvBatchNormOptions,
+  type ConvolutionOptions,
   convBatchNorm,
-  type DepthwiseSeparableOptions,
   defaultBatchNorm,
-  depthwiseSeparable,
-  type InvertedResidualOptions,
-  invertedResidual,
+  depthwiseBatchNorm,
   layerSeed,
   type Padding,
-} from './blocks.js'
+  paddings,
+} from './convolution.js'
 export { makeDivisible } from './divisible.js'
 export {
   ENCODER_FORMAT_VERSION,
@@ -23,3 +35,5 @@ export {
   type MobilenetEncoderOptions,
   mobilenetEncoder,
 } from './encoder.js'
+export { type Convention, conventions } from './families/family.js'
+export { type SqueezeExciteOptions, squeezeExcite } from './squeeze-excite.js'

@@ -1,45 +1,18 @@
 import * as tf from '@tensorflow/tfjs-core'
 import '@tensorflow/tfjs-backend-cpu'
-import { mobilenetEncoder } from '@fx/mobilenet-encoder'
+import '@tensorflow/tfjs-backend-wasm'
+import { type EncoderFamily, mobilenetEncoder } from '@fx/mobilenet-encoder'
 import { input, type LayersModel, model } from '@tensorflow/tfjs-layers'
-import { expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { readSafetensors, type StoredTensor } from './safetensors.js'
+import { timmModule } from './timm-names.js'
 
 const fixture = (name: string) => readSafetensors(new URL(`./fixtures/${name}.safetensors`, import.meta.url))
-
-/** timm's name of the module that a Keras layer is, for instance `blocks.1.0.conv_dw` for `block_1_depthwise`. */
-const timmModules = (): Map<string, string> => {
-  const repeats = [1, 2, 3, 4, 3, 3, 1]
-  const modules = new Map([
-    ['Conv1', 'conv_stem'],
-    ['bn_Conv1', 'bn1'],
-  ])
-  let block = 0
-  repeats.forEach((count, stage) => {
-    for (let i = 0; i < count; i++, block++) {
-      const keras = block === 0 ? 'expanded_conv' : `block_${block}`
-      const parts =
-        block === 0
-          ? { depthwise: 'conv_dw', depthwise_BN: 'bn1', project: 'conv_pw', project_BN: 'bn2' }
-          : {
-              expand: 'conv_pw',
-              expand_BN: 'bn1',
-              depthwise: 'conv_dw',
-              depthwise_BN: 'bn2',
-              project: 'conv_pwl',
-              project_BN: 'bn3',
-            }
-      for (const [suffix, module] of Object.entries(parts)) {
-        modules.set(`${keras}_${suffix}`, `blocks.${stage}.${i}.${module}`)
-      }
-    }
-  })
-  return modules
-}
 
 const parameterNames: Record<string, string> = {
   kernel: 'weight',
   depthwise_kernel: 'weight',
+  bias: 'bias',
   gamma: 'weight',
   beta: 'bias',
   moving_mean: 'running_mean',
@@ -53,39 +26,65 @@ const asTensor = ({ shape, values }: StoredTensor, kerasName: string): tf.Tensor
   return tensor
 }
 
-const loadTimm = (network: LayersModel): number => {
-  const stored = fixture('mobilenetv2.timm')
-  const modules = timmModules()
+/** Gives every weight its value; returns the names of the stored tensors that were wanted. */
+const loadTimm = (network: LayersModel, family: EncoderFamily, stored: Map<string, StoredTensor>): string[] => {
+  const module = timmModule(family)
+  const names: string[] = []
   const values = network.weights.map(weight => {
     const [layer, name] = weight.originalName.split('/') as [string, string]
-    return asTensor(stored.get(`${modules.get(layer)}.${parameterNames[name]}`)!, name)
+    const wanted = `${module(layer)}.${parameterNames[name]}`
+    names.push(wanted)
+    expect([...stored.keys()]).toContain(wanted)
+    return asTensor(stored.get(wanted)!, name)
   })
   network.setWeights(values)
-  return stored.size
+  return names
 }
 
-test.each(['64x64', '51x67'])('with the weights of timm it computes what timm computes, at %s', size => {
-  tf.tidy(() => {
-    const encoder = mobilenetEncoder({ width: 0.1, padding: 'symmetric', batchNormEpsilon: 1e-5 })
-    const expected = fixture('mobilenetv2.expected')
-    const picture = expected.get(`${size}.input`)!
-    const [, , height, width] = picture.shape as [number, number, number, number]
-    const image = input({ shape: [height, width, 3] })
-    const network = model({ inputs: image, outputs: encoder.apply(image) })
-    const stored = loadTimm(network)
-    // PyTorch also counts the batches each batch normalisation has seen.
-    const counters = [...fixture('mobilenetv2.timm').keys()].filter(name => name.endsWith('num_batches_tracked')).length
-    expect(network.weights.length).toBe(stored - counters)
+const goldens: [EncoderFamily, string, number][] = [
+  ['v1', 'mobilenetv1', 0.1],
+  ['v2', 'mobilenetv2', 0.1],
+  ['v3-small', 'mobilenetv3_small', 0.15],
+  ['v3-large', 'mobilenetv3_large', 0.12],
+  ['v4-conv-small', 'mobilenetv4_conv_small', 0.1],
+]
 
-    const taps = network.predict(tf.transpose(tf.tensor(picture.values, picture.shape), [0, 2, 3, 1])) as tf.Tensor[]
-    taps.forEach((tap, i) => {
-      const wanted = expected.get(`${size}.tap${i}`)!
-      const got = tf.transpose(tap, [0, 3, 1, 2])
-      expect(got.shape).toEqual(wanted.shape)
-      const scale = Math.max(...wanted.values.map(Math.abs), 1)
-      const error = tf.max(tf.abs(tf.sub(got, tf.tensor(wanted.values, wanted.shape)))).dataSync()[0]!
-      expect(error / scale).toBeLessThan(2e-4)
+describe.each(['cpu', 'wasm'])('on %s', backend => {
+  beforeAll(async () => {
+    await tf.setBackend(backend)
+    await tf.ready()
+  })
+
+  const cases = goldens.flatMap(golden => ['64x64', '51x67'].map(size => [...golden, size] as const))
+  test.each(cases)('%s with the weights of timm (%s, width %s) computes what timm computes, at %s', (...golden) => {
+    const [family, file, width, size] = golden
+    const before = tf.memory().numTensors
+    tf.tidy(() => {
+      const encoder = mobilenetEncoder({ family, width, convention: 'timm' })
+      const expected = fixture(`${file}.expected`)
+      const picture = expected.get(`${size}.input`)!
+      const [, , height, side] = picture.shape as [number, number, number, number]
+      const image = input({ shape: [height, side, 3] })
+      const network = model({ inputs: image, outputs: encoder.apply(image) })
+      const stored = fixture(`${file}.timm`)
+      // PyTorch also counts the batches each batch normalisation has seen.
+      const parameters = [...stored.keys()].filter(name => !name.endsWith('num_batches_tracked'))
+      expect(loadTimm(network, family, stored).sort()).toEqual(parameters.sort())
+
+      const features = network.predict(
+        tf.transpose(tf.tensor(picture.values, picture.shape), [0, 2, 3, 1]),
+      ) as tf.Tensor[]
+      expect(features.map(({ shape }) => shape[3])).toEqual(encoder.channels)
+      features.forEach((feature, i) => {
+        const wanted = expected.get(`${size}.tap${i}`)!
+        const got = tf.transpose(feature, [0, 3, 1, 2])
+        expect(got.shape).toEqual(wanted.shape)
+        const scale = Math.max(...wanted.values.map(Math.abs), 1)
+        const error = tf.max(tf.abs(tf.sub(got, tf.tensor(wanted.values, wanted.shape)))).dataSync()[0]!
+        expect(error / scale).toBeLessThan(2e-4)
+      })
+      network.dispose()
     })
-    network.dispose()
+    expect(tf.memory().numTensors).toBe(before)
   })
 })
