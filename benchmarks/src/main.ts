@@ -6,6 +6,7 @@ import { FxError, listed } from '@fx/core'
 import { Command, Option } from 'commander'
 import { measureInTurn } from './contender-process.js'
 import { measureSampling, SAMPLING } from './imagen/sampling.js'
+import { LOSSES, measureLosses } from './losses/measure.js'
 import { csv, table } from './output.js'
 import { type Scenario, scenarios } from './scenario.js'
 import { summarise } from './statistics.js'
@@ -31,9 +32,11 @@ const measure = async (scenario: Scenario, rounds: number): Promise<void> => {
   write(scenario.name, csv(scenario, rows))
 }
 
-const names = [...scenarios.map(scenario => scenario.name), ...stylegan2Scenarios, SAMPLING]
+const names = [...scenarios.map(scenario => scenario.name), ...stylegan2Scenarios, SAMPLING, LOSSES]
 await new Command('bench')
-  .description('Measures the student and the teachers, interleaved in one run, and writes CSV to benchmarks/results.')
+  .description(
+    'Measures the student, the losses and the teachers, interleaved in one run, and writes CSV to benchmarks/results.',
+  )
   .argument('[scenario]', listed([...names, 'stylegan2', 'all']), 'all')
   .addOption(new Option('--rounds <n>', 'timed runs of each contender').default(20).argParser(Number))
   .addOption(new Option('--backends <names...>', 'StyleGAN2 on these backends only'))
@@ -50,6 +53,7 @@ await new Command('bench')
       if (chosen.includes(scenario)) write(scenario, await measureStylegan2(scenario, rounds, backends))
     }
     if (chosen.includes(SAMPLING)) write(SAMPLING, await measureSampling(rounds))
+    if (chosen.includes(LOSSES)) write(LOSSES, await measureLosses(rounds))
   })
   .parseAsync()
   .catch((error: unknown) => {

@@ -1,5 +1,5 @@
 export { FxError } from '@fx/core'
-export { type ColorMomentsOptions, colorMoments } from './color-moments.js'
+export { type ColourMomentsOptions, colourMoments } from './colour-moments.js'
 export { gradientLoss, sobelLoss } from './gradient.js'
 export { identityLoss } from './identity.js'
 export type { Loss, LossOptions } from './loss.js'

@@ -1,6 +1,6 @@
 export { FxError } from '@fx/core'
 export type { IntervalOptions } from './metrics/bootstrap.js'
-export { colorError } from './metrics/color.js'
+export { colourError } from './metrics/colour.js'
 export { type EffectOptions, effectDirection, effectStrength } from './metrics/effect.js'
 export type { Embedder } from './metrics/features.js'
 export {

@@ -5,7 +5,7 @@ import { randomImages } from '../../test/helpers.js'
 import { type Embedder, effectDirection, effectStrength, identitySimilarity, type Metric } from '../metrics.js'
 
 /** Mean colours. */
-const colors: Embedder = { name: 'colours', embed: images => tf.mean(images, [1, 2]) }
+const colours: Embedder = { name: 'colours', embed: images => tf.mean(images, [1, 2]) }
 const none = { replicates: 0 }
 
 describe.each(['cpu', 'wasm'] as const)('on %s', backend => {
@@ -21,15 +21,17 @@ describe.each(['cpu', 'wasm'] as const)('on %s', backend => {
     const output = row([1, 0, 0], [0, 1, 0])
     const input = row([0, 1, 0], [0, 1, 0])
     const target = row([1, 0, 0], [1, 0, 0])
-    expect(await figure(identitySimilarity(colors), { output, input })).toBeCloseTo(Math.SQRT1_2, 6)
-    expect(await figure(identitySimilarity(colors), { output: input, input })).toBeCloseTo(1, 6)
-    expect(await figure(identitySimilarity(colors, { of: 'target' }), { output: input, target })).toBeCloseTo(0, 6)
+    expect(await figure(identitySimilarity(colours), { output, input })).toBeCloseTo(Math.SQRT1_2, 6)
+    expect(await figure(identitySimilarity(colours), { output: input, input })).toBeCloseTo(1, 6)
+    expect(await figure(identitySimilarity(colours, { of: 'target' }), { output: input, target })).toBeCloseTo(0, 6)
     const black = row([0, 0, 0])
-    expect(await figure(identitySimilarity(colors), { output: black, input: black })).toBe(0)
-    await expect(identitySimilarity(colors).add({ output, target })).rejects.toThrow(
+    expect(await figure(identitySimilarity(colours), { output: black, input: black })).toBe(0)
+    await expect(identitySimilarity(colours).add({ output, target })).rejects.toThrow(
       /identity \(colours\): the batch lacks input/,
     )
-    expect(() => identitySimilarity(colors, { of: 'output' as 'input' })).toThrow(/of is "output".*'input' or 'target'/)
+    expect(() => identitySimilarity(colours, { of: 'output' as 'input' })).toThrow(
+      /of is "output".*'input' or 'target'/,
+    )
   })
 
   test.each([0, 0.5, 1, 1.4, -0.5])(
@@ -44,8 +46,8 @@ describe.each(['cpu', 'wasm'] as const)('on %s', backend => {
       }
       expect(await figure(effectStrength(none), batch)).toBeCloseTo(strength, 4)
       expect(await figure(effectDirection(none), batch)).toBeCloseTo(Math.sign(strength), 4)
-      expect(await figure(effectStrength({ embedder: colors, ...none }), batch)).toBeCloseTo(strength, 4)
-      expect(await figure(effectDirection({ embedder: colors, ...none }), batch)).toBeCloseTo(Math.sign(strength), 4)
+      expect(await figure(effectStrength({ embedder: colours, ...none }), batch)).toBeCloseTo(strength, 4)
+      expect(await figure(effectDirection({ embedder: colours, ...none }), batch)).toBeCloseTo(Math.sign(strength), 4)
     },
   )
 
@@ -77,7 +79,7 @@ describe.each(['cpu', 'wasm'] as const)('on %s', backend => {
     const [output, input, target] = ['o', 'i', 't'].map(seed => randomImages([2, 5, 4, 3], seed))
     const mask = randomImages([2, 5, 4, 1], 'm')
     const before = tf.memory().numTensors
-    for (const metric of [identitySimilarity(colors), effectStrength(), effectDirection({ embedder: colors })]) {
+    for (const metric of [identitySimilarity(colours), effectStrength(), effectDirection({ embedder: colours })]) {
       await metric.add({ output: output!, input, target, mask })
     }
     await expect(effectStrength().add({ output: output!, input })).rejects.toThrow(/lacks target/)

@@ -5,7 +5,7 @@ import { expectClose, lossSuite, onEachBackend, value } from '../../test/suite.j
 import { adaptiveRobust, isTrainable, l1, loadVariables, logPartition, robustPenalty, saveVariables } from '../index.js'
 import { rgbToYuv, wavelet, waveletBands } from './transforms.js'
 
-const yuvWavelet = adaptiveRobust({ colorSpace: 'yuv', representation: 'wavelet', levels: 2, scaleStart: 0.1 })
+const yuvWavelet = adaptiveRobust({ colourSpace: 'yuv', representation: 'wavelet', levels: 2, scaleStart: 0.1 })
 
 lossSuite([
   { name: 'adaptiveRobust', loss: adaptiveRobust({ scaleStart: 0.1 }), atEqual: false },
@@ -60,10 +60,10 @@ onEachBackend(() => {
 
   describe.each([
     ['pixel_rgb', { parameters: 'coefficient', size: 16 }],
-    ['wavelet_yuv', { colorSpace: 'yuv', representation: 'wavelet', levels: 2 }],
+    ['wavelet_yuv', { colourSpace: 'yuv', representation: 'wavelet', levels: 2 }],
     [
       'wavelet_yuv',
-      { colorSpace: 'yuv', representation: 'wavelet', levels: 2, parameters: 'coefficient', size: [16, 16] },
+      { colourSpace: 'yuv', representation: 'wavelet', levels: 2, parameters: 'coefficient', size: [16, 16] },
     ],
   ] as const)('images as %s, %o', (name, options) => {
     test('the loss and its gradient equal the reference', () => {
@@ -164,9 +164,9 @@ test('options and images out of range are named', () => {
   expect(() => adaptiveRobust({ alphaHigh: 2.5 })).toThrow(/alphaHigh is 2.5; it must be a number from 0 to 2/)
   expect(() => adaptiveRobust({ alphaStart: 2 })).toThrow(/alphaStart must lie between/)
   expect(() => adaptiveRobust({ scaleStart: 1e-6 })).toThrow(/scaleStart must exceed scaleLow/)
-  expect(() => adaptiveRobust({ colorSpace: 'yuv', channels: 1 })).toThrow(/needs 3 channels, got 1/)
+  expect(() => adaptiveRobust({ colourSpace: 'yuv', channels: 1 })).toThrow(/needs 3 channels, got 1/)
   expect(() => adaptiveRobust({ parameters: 'coefficient' })).toThrow(/needs the size/)
-  expect(() => adaptiveRobust({ colorSpace: 'lab' as 'rgb' })).toThrow(/colorSpace is "lab"/)
+  expect(() => adaptiveRobust({ colourSpace: 'lab' as 'rgb' })).toThrow(/colourSpace is "lab"/)
   const image = tf.zeros([1, 8, 8, 1]) as tf.Tensor4D
   expect(() => adaptiveRobust()(image, image)).toThrow(/must be \[N, H, W, 3\], got \[1, 8, 8, 1\]/)
   const sized = adaptiveRobust({ channels: 1, parameters: 'coefficient', size: [8, 9] })

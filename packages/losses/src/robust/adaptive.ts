@@ -11,7 +11,7 @@ export interface AdaptiveRobustOptions {
   /** Channels of the images. Default 3. */
   channels?: number
   /** Which colours errors are taken in; `'yuv'` needs three channels. Default `'rgb'`. */
-  colorSpace?: 'rgb' | 'yuv'
+  colourSpace?: 'rgb' | 'yuv'
   /** Errors of pixels, or of wavelet coefficients (CDF 9/7), whose statistics differ more. Default `'pixel'`. */
   representation?: 'pixel' | 'wavelet'
   /** Levels of the wavelet transform, 1 to 12. Default 5. */
@@ -39,14 +39,14 @@ interface Checked extends Required<Omit<AdaptiveRobustOptions, 'size'>> {
 const checked = (options: AdaptiveRobustOptions): Checked => {
   const name = (option: string): string => `adaptiveRobust: ${option}`
   const channels = integerIn(name('channels'), options.channels ?? 3, 1, 1e6)
-  const colorSpace = oneOf(name('colorSpace'), options.colorSpace ?? 'rgb', ['rgb', 'yuv'])
+  const colourSpace = oneOf(name('colourSpace'), options.colourSpace ?? 'rgb', ['rgb', 'yuv'])
   const parameters = oneOf(name('parameters'), options.parameters ?? 'channel', ['channel', 'coefficient'])
   const alphaLow = numberIn(name('alphaLow'), options.alphaLow ?? 0.001, 0, 2)
   const alphaHigh = numberIn(name('alphaHigh'), options.alphaHigh ?? 1.999, 0, 2)
   const scaleLow = numberIn(name('scaleLow'), options.scaleLow ?? 1e-5, 1e-9, 1e9)
   const all: Checked = {
     channels,
-    colorSpace,
+    colourSpace,
     parameters,
     representation: oneOf(name('representation'), options.representation ?? 'pixel', ['pixel', 'wavelet']),
     levels: integerIn(name('levels'), options.levels ?? 5, 1, 12),
@@ -64,7 +64,7 @@ const checked = (options: AdaptiveRobustOptions): Checked => {
     refuse(`alphaStart must lie between alphaLow and alphaHigh, got ${alphaLow}, ${all.alphaStart}, ${alphaHigh}`)
   }
   if (!(scaleLow < all.scaleStart)) refuse(`scaleStart must exceed scaleLow ${scaleLow}, got ${all.scaleStart}`)
-  if (colorSpace === 'yuv' && channels !== 3) refuse(`colorSpace 'yuv' needs 3 channels, got ${channels}`)
+  if (colourSpace === 'yuv' && channels !== 3) refuse(`colourSpace 'yuv' needs 3 channels, got ${channels}`)
   if (parameters === 'coefficient' && !all.size) refuse("parameters 'coefficient' needs the size of the images")
   for (const side of all.size ?? []) integerIn(name('size'), side, 1, 1e5)
   return all
@@ -95,7 +95,7 @@ export interface AdaptiveRobust extends TrainableLoss {
  */
 export const adaptiveRobust = (options: AdaptiveRobustOptions = {}): AdaptiveRobust => {
   const all = checked(options)
-  const { channels, colorSpace, parameters, representation, levels, size } = all
+  const { channels, colourSpace, parameters, representation, levels, size } = all
   const bands = representation === 'wavelet' ? 3 * levels + 1 : 1
   const rows = parameters === 'coefficient' ? size![0] * size![1] : bands
   let latents: { alpha: tf.Variable; scale: tf.Variable } | undefined
@@ -146,8 +146,8 @@ export const adaptiveRobust = (options: AdaptiveRobustOptions = {}): AdaptiveRob
     }
     return tf.tidy(() => {
       const difference = tf.sub<tf.Tensor4D>(prediction, target)
-      const colors = colorSpace === 'yuv' ? rgbToYuv(difference) : difference
-      const errors = representation === 'wavelet' ? wavelet(colors, levels) : colors
+      const colours = colourSpace === 'yuv' ? rgbToYuv(difference) : difference
+      const errors = representation === 'wavelet' ? wavelet(colours, levels) : colours
       const counts = weights && representation === 'wavelet' ? waveletWeights(weights, levels) : weights
       const { alpha, scale } = shape()
       const normalizer = tf.add<tf.Tensor2D>(tf.log(scale), logPartition(alpha))

@@ -12,13 +12,13 @@ import { imageMetric } from './pixel.js'
  *
  * @throws FxError from `add`: `shape-mismatch` also for images without 3 channels.
  */
-export const colorError = (options: IntervalOptions = {}): Metric =>
+export const colourError = (options: IntervalOptions = {}): Metric =>
   imageMetric('colour error (deltaE2000)', 0, ['target'], options, async ({ output, target, mask }) => {
     const [count, height, width, channels] = output.shape
     if (channels !== 3) {
       throw new FxError(
         'shape-mismatch',
-        `colorError: images must have 3 channels, red, green and blue; got ${channels}`,
+        `colourError: images must have 3 channels, red, green and blue; got ${channels}`,
       )
     }
     const pixels = height * width

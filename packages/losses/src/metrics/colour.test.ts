@@ -2,7 +2,7 @@ import { prepareBackend } from '@fx/backend'
 import * as tf from '@tensorflow/tfjs-core'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { randomImages } from '../../test/helpers.js'
-import { colorError, deltaE2000, type Lab, labOfSrgb } from '../metrics.js'
+import { colourError, deltaE2000, type Lab, labOfSrgb } from '../metrics.js'
 
 // Sharma, Wu, Dalal 2005, table 1: L, a, b of both colours, and the difference.
 const published: [number, number, number, number, number, number, number][] = [
@@ -70,7 +70,7 @@ describe.each(['cpu', 'wasm'] as const)('on %s', backend => {
     const one = deltaE2000(labOfSrgb(1, 0, 0), labOfSrgb(0.9, 0.1, 0))
     const other = deltaE2000(labOfSrgb(0.2, 0.4, 0.6), labOfSrgb(0.2, 0.4, 0.5))
     const value = async (mask?: tf.Tensor4D) => {
-      const metric = colorError({ replicates: 0 })
+      const metric = colourError({ replicates: 0 })
       await metric.add({ output, target, mask })
       return metric.result()
     }
@@ -81,11 +81,11 @@ describe.each(['cpu', 'wasm'] as const)('on %s', backend => {
 
   test('equal, black and white images are finite; black and white are 100 apart', async () => {
     const [black, white] = [image([0, 0, 0], [0, 0, 0]), image([1, 1, 1], [1, 1, 1])]
-    const metric = colorError({ replicates: 10 })
+    const metric = colourError({ replicates: 10 })
     await metric.add({ output: black, target: black })
     await metric.add({ output: white, target: white })
     expect(metric.result().value).toBe(0)
-    const opposite = colorError()
+    const opposite = colourError()
     await opposite.add({ output: black, target: white })
     expect(opposite.result().value).toBeCloseTo(100, 3)
   })
@@ -93,8 +93,8 @@ describe.each(['cpu', 'wasm'] as const)('on %s', backend => {
   test('grey images are refused, and nothing is kept', async () => {
     const [output, grey] = [randomImages([2, 5, 4, 3], 'o'), randomImages([2, 5, 4, 1], 'g')]
     const before = tf.memory().numTensors
-    await colorError().add({ output, target: output })
-    await expect(colorError().add({ output: grey, target: grey })).rejects.toThrow(
+    await colourError().add({ output, target: output })
+    await expect(colourError().add({ output: grey, target: grey })).rejects.toThrow(
       expect.objectContaining({ code: 'shape-mismatch', message: expect.stringMatching(/3 channels.* got 1/) }),
     )
     expect(tf.memory().numTensors).toBe(before)

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core'
 import { checkImages, type Loss } from './loss.js'
 import { absolute } from './ops.js'
 
-export interface ColorMomentsOptions {
+export interface ColourMomentsOptions {
   /** How much the difference in mean, standard deviation and skewness counts. Default 1 each. */
   momentWeights?: readonly [mean: number, deviation: number, skewness: number]
 }
@@ -35,17 +35,17 @@ const moments = (image: tf.Tensor4D, weights: tf.Tensor4D | undefined): [tf.Tens
  *
  * @throws FxError `invalid-argument` for weights that are negative, not finite or all 0.
  */
-export const colorMoments = ({ momentWeights = [1, 1, 1] }: ColorMomentsOptions = {}): Loss => {
+export const colourMoments = ({ momentWeights = [1, 1, 1] }: ColourMomentsOptions = {}): Loss => {
   const valid = momentWeights.length === 3 && momentWeights.every(weight => weight >= 0 && Number.isFinite(weight))
   if (!valid || momentWeights.every(weight => weight === 0)) {
     throw new FxError(
       'invalid-argument',
-      `colorMoments: momentWeights must be three numbers of at least 0, not all 0, got [${momentWeights.join(', ')}]`,
+      `colourMoments: momentWeights must be three numbers of at least 0, not all 0, got [${momentWeights.join(', ')}]`,
       { details: { momentWeights } },
     )
   }
   return (prediction, target, { weights } = {}) => {
-    checkImages('colorMoments', prediction, target, weights)
+    checkImages('colourMoments', prediction, target, weights)
     return tf.tidy(() => {
       const wanted = moments(target, weights)
       const terms = moments(prediction, weights).map((moment, i) =>
