@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module'
 import { prepareBackend } from '@fx/backend'
 import { installTrainingKernels } from '@fx/backend/training'
 import * as tf from '@tensorflow/tfjs-core'
@@ -5,9 +6,21 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Loss, l1 } from '../src/index.js'
 import { randomImages } from './helpers.js'
 
-/** Runs tests on every backend that installs everywhere, ready for training. */
+const tfjsNode = (): readonly 'tfjs-node'[] => {
+  try {
+    createRequire(import.meta.url).resolve('@tensorflow/tfjs-node')
+    return ['tfjs-node']
+  } catch {
+    return []
+  }
+}
+
+/** Backends that install everywhere, and tfjs-node where it is installed. */
+export const testBackends = ['cpu', 'wasm', ...tfjsNode()] as const
+
+/** Runs tests on each of them, ready for training. */
 export const onEachBackend = (tests: () => void): void => {
-  describe.each(['cpu', 'wasm'] as const)('on %s', backend => {
+  describe.each(testBackends)('on %s', backend => {
     let uninstall: () => void
     beforeAll(async () => {
       await prepareBackend({ backend })

@@ -2,6 +2,7 @@ import { prepareBackend } from '@fx/backend'
 import * as tf from '@tensorflow/tfjs-core'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { randomImages } from '../../test/helpers.js'
+import { testBackends } from '../../test/suite.js'
 import { colourError, deltaE2000, type Lab, labOfSrgb } from '../metrics.js'
 
 // Sharma, Wu, Dalal 2005, table 1: L, a, b of both colours, and the difference.
@@ -60,7 +61,7 @@ test('sRGB to CIELAB: known colours', () => {
   expect(labOfSrgb(1.0005, 1, 1)).toEqual([100, 0, 0])
 })
 
-describe.each(['cpu', 'wasm'] as const)('on %s', backend => {
+describe.each(testBackends)('on %s', backend => {
   beforeAll(() => prepareBackend({ backend }))
   const image = (...pixels: [number, number, number][]) => tf.tensor4d(pixels.flat(), [1, 1, pixels.length, 3])
 

@@ -3,6 +3,7 @@ import { seededRandom } from '@fx/core'
 import * as tf from '@tensorflow/tfjs-core'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { randomImages, readFixture } from '../../test/helpers.js'
+import { testBackends } from '../../test/suite.js'
 import {
   type Embedder,
   type FeatureStatistics,
@@ -101,7 +102,7 @@ describe('Fréchet distances that are known', () => {
   })
 })
 
-describe.each(['cpu', 'wasm'] as const)('on %s', backend => {
+describe.each(testBackends)('on %s', backend => {
   beforeAll(() => prepareBackend({ backend }))
 
   /** Images [rows, 1, width, 1] around a level. */

@@ -2,13 +2,14 @@ import { prepareBackend } from '@fx/backend'
 import * as tf from '@tensorflow/tfjs-core'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { randomImages } from '../../test/helpers.js'
+import { testBackends } from '../../test/suite.js'
 import { type Embedder, effectDirection, effectStrength, identitySimilarity, type Metric } from '../metrics.js'
 
 /** Mean colours. */
 const colours: Embedder = { name: 'colours', embed: images => tf.mean(images, [1, 2]) }
 const none = { replicates: 0 }
 
-describe.each(['cpu', 'wasm'] as const)('on %s', backend => {
+describe.each(testBackends)('on %s', backend => {
   beforeAll(() => prepareBackend({ backend }))
   const row = (...pixels: number[][]): tf.Tensor4D =>
     tf.tensor4d(pixels.flat(), [1, 1, pixels.length, pixels[0]!.length])

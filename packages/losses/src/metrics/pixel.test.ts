@@ -3,12 +3,13 @@ import { seededRandom } from '@fx/core'
 import * as tf from '@tensorflow/tfjs-core'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { nhwc, randomImages, readFixture } from '../../test/helpers.js'
+import { testBackends } from '../../test/suite.js'
 import { structuralSimilarity } from '../index.js'
 import { perImage, psnr, ssim } from '../metrics.js'
 
 const quick = { replicates: 50 }
 
-describe.each(['cpu', 'wasm'] as const)('on %s', backend => {
+describe.each(testBackends)('on %s', backend => {
   beforeAll(() => prepareBackend({ backend }))
 
   test('PSNR equals the reference, per image and over all pixels', async () => {

@@ -2,9 +2,10 @@ import { prepareBackend } from '@fx/backend'
 import * as tf from '@tensorflow/tfjs-core'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { nhwc, randomImages, readFixture } from '../../test/helpers.js'
+import { testBackends } from '../../test/suite.js'
 import { flicker, warpingError } from '../metrics.js'
 
-describe.each(['cpu', 'wasm'] as const)('on %s', backend => {
+describe.each(testBackends)('on %s', backend => {
   beforeAll(() => prepareBackend({ backend }))
   const row = (...values: number[]): tf.Tensor4D => tf.tensor4d(values, [1, 1, values.length, 1])
 
