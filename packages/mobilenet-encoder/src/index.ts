@@ -36,4 +36,5 @@ export {
   mobilenetEncoder,
 } from './encoder.js'
 export { type Convention, conventions } from './families/family.js'
+export { branchedConvolutions, type FoldedConvolution, foldBranches } from './fold-branches.js'
 export { type SqueezeExciteOptions, squeezeExcite } from './squeeze-excite.js'
