@@ -45,6 +45,15 @@ const normalized = (x: tf.Tensor4D, axes: number[]): tf.Tensor4D => {
   return tf.div(centred, tf.sqrt(tf.add(variance, EPSILON)))
 }
 
+/** Zeros on every side: an operation of its own, since tfjs-node's convolutions know no padding in numbers. */
+const padded = (x: tf.Tensor4D, side: number): tf.Tensor4D =>
+  tf.pad(x, [
+    [0, 0],
+    [side, side],
+    [side, side],
+    [0, 0],
+  ])
+
 /** One network: what it is made of, and what it makes of images in [-1, 1]. */
 interface PatchNetwork {
   specs: ParameterSpec[]
@@ -83,7 +92,7 @@ const patchNetwork = (
       let x = images
       for (const { name, stride, last, norm: kind } of convolutions) {
         const kernel = variables[`${name}.kernel`] as tf.Tensor as tf.Tensor4D
-        x = tf.conv2d(x, kernel, stride, padding)
+        x = tf.conv2d(padded(x, padding), kernel, stride, 'valid')
         if (kind === 'instance') x = normalized(x, [1, 2])
         if (kind === 'batch') x = tf.mul(normalized(x, [0, 1, 2]), variables[`${name}.scale`]!)
         if (kind !== 'instance') x = tf.add(x, variables[`${name}.offset`]!)
@@ -111,18 +120,7 @@ const checked = (name: string, options: PatchDiscriminatorOptions): Required<Pat
  */
 const halved = (images: tf.Tensor4D): tf.Tensor4D => {
   const [, height, width] = images.shape
-  const pooled = (x: tf.Tensor4D): tf.Tensor4D =>
-    tf.avgPool(
-      tf.pad(x, [
-        [0, 0],
-        [1, 1],
-        [1, 1],
-        [0, 0],
-      ]),
-      3,
-      2,
-      'valid',
-    )
+  const pooled = (x: tf.Tensor4D): tf.Tensor4D => tf.avgPool(padded(x, 1), 3, 2, 'valid')
   return tf.div(pooled(images), pooled(tf.ones([1, height, width, 1])))
 }
 const halvedSide = (side: number): number => Math.ceil(side / 2)

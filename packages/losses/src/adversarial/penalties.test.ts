@@ -21,7 +21,14 @@ const referenceCritic =
   images => {
     const conv = (x: tf.Tensor4D, layer: number): tf.Tensor4D => {
       const kernel = parameters[`${layer}.weight`] as tf.Tensor as tf.Tensor4D
-      return tf.leakyRelu(tf.add<tf.Tensor4D>(tf.conv2d(x, kernel, 2, 1), parameters[`${layer}.bias`]!), 0.2)
+      const padded = tf.pad(x, [
+        [0, 0],
+        [1, 1],
+        [1, 1],
+        [0, 0],
+      ])
+      const filtered = tf.conv2d(padded, kernel, 2, 'valid')
+      return tf.leakyRelu(tf.add<tf.Tensor4D>(filtered, parameters[`${layer}.bias`]!), 0.2)
     }
     const flat = tf.reshape(tf.transpose(conv(conv(images, 0), 2), [0, 3, 1, 2]), [images.shape[0], 54])
     return tf.add(
