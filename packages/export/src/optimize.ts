@@ -3,7 +3,10 @@ import { removeDeadNodes } from './passes/dead-nodes.js'
 import { affineToDepthwise, foldAffine } from './passes/fold-affine.js'
 import { foldPadding } from './passes/fold-padding.js'
 import { fuseActivations } from './passes/fuse-activations.js'
+import { fuseHardSwish } from './passes/hard-swish.js'
 import { removeIdentities } from './passes/identities.js'
+import { mergeBranches } from './passes/merge-branches.js'
+import { poolMeans } from './passes/pool-means.js'
 import { splitConcat } from './passes/split-concat.js'
 import { widenMask } from './passes/widen-mask.js'
 
@@ -11,6 +14,9 @@ import { widenMask } from './passes/widen-mask.js'
 export const defaultPasses: readonly Pass[] = [
   removeIdentities,
   foldAffine,
+  mergeBranches,
+  poolMeans,
+  fuseHardSwish,
   affineToDepthwise,
   foldPadding,
   fuseActivations,

@@ -15,8 +15,11 @@ export const compareWithExport = async (model: LayersModel, options?: GraphModel
     const actual = [exported.predict(inputs)].flat() as tf.Tensor[]
     expect(actual.map(({ shape }) => shape)).toEqual(expected.map(({ shape }) => shape))
     const worst = (a: tf.Tensor, b: tf.Tensor) => tf.max(tf.abs(tf.sub(a, b))).dataSync()[0]!
+    const differences = expected.map((tensor, i) => worst(tensor, actual[i]!))
     return {
-      difference: Math.max(...expected.map((tensor, i) => worst(tensor, actual[i]!))),
+      difference: Math.max(...differences),
+      /** The same in units of each output's largest value. */
+      relative: Math.max(...differences.map((value, i) => value / tf.max(tf.abs(expected[i]!)).dataSync()[0]!)),
       /** How far the model's values lie from their mean: near zero, equality would prove nothing. */
       spread: Math.min(...expected.map(tensor => worst(tensor, tf.mean(tensor)))),
     }
