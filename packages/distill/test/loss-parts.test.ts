@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { prepareBackend } from '@fx/backend'
 import { adaptiveRobust, type Loss, type LossTerm, l1, warmUp, weighted } from '@fx/losses'
+import { adversarial, featureMatching, patchDiscriminator } from '@fx/losses/adversarial'
 import * as tf from '@tensorflow/tfjs-core'
 import { beforeAll, expect, test } from 'vitest'
 import { type DistillConfig, distill } from '../src/index.js'
@@ -73,6 +74,24 @@ test('a run that was stopped and resumed is the unbroken run, parts of the loss 
   const resumed = await runOut(configOf(out))
   expect(resumed.tensors).toEqual(unbroken.tensors)
   expect(resumed.state.history).toEqual(unbroken.state.history)
+})
+
+test('a conditional discriminator with R1 and feature matching resumes exactly, too', async () => {
+  const gan = () => {
+    const discriminator = patchDiscriminator({ filters: 2, layers: 1, norm: 'none', inputChannels: 3 })
+    const penalised = adversarial(discriminator, { gradientPenalty: { kind: 'r1', every: 4 } })
+    return lossOf(
+      { name: 'adversarial', loss: penalised, weight: 0.5, balance: true },
+      { name: 'features', loss: featureMatching(discriminator), weight: 0.5, balance: true },
+    )
+  }
+  const unbroken = await runOut(configOf(await folder(), gan()))
+  const out = await folder()
+  await runOut(configOf(out, gan()), 5)
+  const resumed = await runOut(configOf(out, gan()))
+  expect(resumed.tensors).toEqual(unbroken.tensors)
+  expect(Object.keys(resumed.tensors).filter(name => name.startsWith('loss/'))).toHaveLength(6)
+  expect(Object.keys(resumed.state.history.curve[0]!.scores)).toContain('adversarial/penalty')
 })
 
 test('an adversary learns against the student, and partners with it', async () => {
