@@ -29,6 +29,8 @@ interface Convolution {
 /** What a node computes. Channels are always the last axis. */
 export type Operation =
   | { op: 'input' }
+  /** The same values for every image of the batch, whose axis is 1 here. */
+  | { op: 'constant'; values: Float32Array }
   | { op: 'identity' }
   | ({ op: 'conv2d' } & Convolution)
   | ({ op: 'depthwiseConv2d' } & Convolution)

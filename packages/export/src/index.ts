@@ -1,4 +1,4 @@
-export { exportGraphModel } from './export-graph-model.js'
+export { type ExportOptions, exportGraphModel } from './export-graph-model.js'
 export type {
   Constant,
   FusedActivation,
@@ -13,3 +13,4 @@ export type {
 export { type GraphModelOptions, toGraphModel } from './graph-model/to-graph-model.js'
 export { importLayersModel } from './import/layers-model.js'
 export { defaultPasses, optimize } from './optimize.js'
+export { type FrozenValues, freezeInput } from './passes/freeze-input.js'

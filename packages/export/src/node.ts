@@ -1,3 +1,4 @@
+export type { FrozenParameters } from './bundle/frozen.js'
 export type { RgbImage, ValueRange } from './bundle/image.js'
 export type { MeasureOptions } from './bundle/measure.js'
 export {

@@ -1,5 +1,14 @@
-import { mobilenetEncoder } from '@fx/mobilenet-encoder'
-import { heads, unetStudent, upsamplings } from '@fx/unet-student'
+import { encoderFamilies, mobilenetEncoder } from '@fx/mobilenet-encoder'
+import {
+  decoderBlocks,
+  headActivations,
+  heads,
+  resolutions,
+  skips,
+  type UnetStudentOptions,
+  unetStudent,
+  upsamplings,
+} from '@fx/unet-student'
 import * as tf from '@tensorflow/tfjs-core'
 import type { LayersModel } from '@tensorflow/tfjs-layers'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -36,24 +45,32 @@ describe.each(backends)('on %s', backend => {
     model.dispose()
   })
 
-  const students = heads.flatMap((head, i) => [
-    { head, width: 0.5, upsampling: upsamplings[i % upsamplings.length]! },
-    { head, width: 0.35, upsampling: upsamplings[(i + 1) % upsamplings.length]! },
-  ])
-  test.each(students)(
-    'the $head student of width $width with $upsampling upsampling equals its export to 1e-4',
-    async ({ head, width, upsampling }) => {
-      const student = unetStudent({
-        inputSize: 32,
-        encoder: mobilenetEncoder({ width }),
-        decoder: { upsampling },
-        head,
-      })
-      randomiseWeights(student.model, `${head} ${width}`)
-      await expectEqual(student.model)
-      student.dispose()
-    },
-  )
+  /** Every family, and every value of every option of decoder and head with several others. */
+  const most = Math.max(2 * encoderFamilies.length, 12)
+  const zoo = Array.from({ length: most }, (_, i) => {
+    const pick = <T>(values: readonly T[], every = 1): T => values[Math.floor(i / every) % values.length]!
+    const head = pick(heads)
+    const options: Omit<UnetStudentOptions, 'inputSize' | 'encoder'> = {
+      head,
+      headActivation: pick(headActivations[head], 3),
+      headKernelSize: i % 5 === 4 ? 1 : 3,
+      decoder: {
+        skip: pick(skips, 2),
+        upsampling: pick(upsamplings),
+        resolution: pick(resolutions, 4),
+        block: pick(decoderBlocks, 2),
+        squeezeExcite: i % 5 === 1,
+      },
+      parameters: i % 3 === 2 ? { strength: { min: 0, max: 1 }, hue: { min: 0, max: 1 } } : {},
+    }
+    return { family: pick(encoderFamilies), width: i < encoderFamilies.length ? 0.35 : 0.1, ...options }
+  })
+  test.each(zoo)('the student %o equals its export to 1e-4', async ({ family, width, ...options }) => {
+    const student = unetStudent({ inputSize: 32, encoder: mobilenetEncoder({ family, width }), ...options })
+    randomiseWeights(student.model, `${family} ${width}`)
+    await expectEqual(student.model)
+    student.dispose()
+  })
 })
 
 test('a student becomes convolutions, additions, resizes and concatenations: no normalisation is left', async () => {

@@ -1,72 +1,96 @@
 import { FxError, integerIn, numberIn, oneOf, shown } from '@fx/core'
+import { defaultBatchNorm, depthwiseSeparable, makeDivisible, squeezeExcite } from '@fx/mobilenet-encoder'
+import type { SymbolicTensor } from '@tensorflow/tfjs-layers'
 import {
-  convBatchNorm,
-  defaultBatchNorm,
-  depthwiseSeparable,
-  invertedResidual,
-  makeDivisible,
-} from '@fx/mobilenet-encoder'
-import { layers, type SymbolicTensor } from '@tensorflow/tfjs-layers'
-
-/** How an encoder's feature joins the decoder: beside it (`concat`), or narrowed to its width and summed (`add`). */
-export const skips = ['concat', 'add'] as const
-export type Skip = (typeof skips)[number]
+  type DecoderBlock,
+  decoderBlocks,
+  joinFeature,
+  reduceChannels,
+  refine,
+  type Skip,
+  skips,
+  type Upsampling,
+  upsample,
+  upsamplings,
+} from './decoder-parts.js'
 
 /**
- * How a stage doubles the resolution. `nearest` computes the same in tfjs and in Keras. `bilinear` does not: the
- * UpSampling2D of tfjs samples at `i / 2` (align_corners and half_pixel_centers both false), Keras's at
- * `(i + 0.5) / 2 - 0.5` (half-pixel centres), so weights trained in one give slightly shifted features in the other.
+ * The resolution of a decoder's output, hence of the head's convolutions: the image's, or half of it on each axis, a
+ * quarter of the work in the most expensive stage.
  */
-export const upsamplings = ['bilinear', 'nearest'] as const
-export type Upsampling = (typeof upsamplings)[number]
+export const resolutions = ['full', 'half'] as const
+export type Resolution = (typeof resolutions)[number]
 
 /** Channels of the stages at width 1, coarse to fine. */
 const baseChannels = [96, 64, 32, 24, 16] as const
 
 /** Everything that shapes a decoder, with no default left open. Plain JSON. */
 export interface DecoderSpec {
-  /** Channels of each stage, coarse to fine; the last stage is at the resolution of the image. */
+  /** Channels of each stage, coarse to fine; the last stage is at `resolution`. */
   channels: number[]
-  /** Inverted residuals of each stage, coarse to fine. */
+  /** Refining blocks of each stage, coarse to fine. */
   blocks: number[]
-  /** Expansion of those inverted residuals. */
+  /** What those blocks are. */
+  block: DecoderBlock
+  /** Their expansion; depthwise separable ones have none. */
   expansion: number
+  /** Whether each stage weighs its channels after mixing. */
+  squeezeExcite: boolean
   skip: Skip
   upsampling: Upsampling
+  resolution: Resolution
   batchNormMomentum: number
   batchNormEpsilon: number
 }
 
 /** Options of `unetDecoder`: a DecoderSpec in which everything has a default. */
 export interface UnetDecoderOptions {
-  /** Width multiplier of the default channels (96, 64, 32, 24, 16). Default 1, in a student its encoder's width. */
+  /**
+   * Width multiplier of the default channels (96, 64, 32, 24, 16; at half resolution without the last). Default 1, in a
+   * student its encoder's width.
+   */
   width?: number
   /** Channels of each stage, coarse to fine, instead of a width. */
   channels?: readonly number[]
-  /** Inverted residuals in every stage, or in each, coarse to fine; 0 leaves the depthwise separable one. Default 1. */
+  /** Refining blocks in every stage, or in each, coarse to fine; 0 leaves the one that mixes. Default 1. */
   blocks?: number | readonly number[]
+  /** Default `invertedResidual`. */
+  block?: DecoderBlock
   /** Default 2. */
   expansion?: number
+  /** Squeeze and excitation (Howard et al. 2019, section 5.3) in each stage, after it has mixed. Default false. */
+  squeezeExcite?: boolean
   /** Default `concat`; `add` spares the copy of a concatenation. */
   skip?: Skip
   /** Default `bilinear`; choose `nearest` for a student that must compute the same in Keras. */
   upsampling?: Upsampling
+  /** Default `full`. */
+  resolution?: Resolution
   /** Default 0.9, in a student its encoder's. */
   batchNormMomentum?: number
   /** Default 1e-3, in a student its encoder's. */
   batchNormEpsilon?: number
 }
 
-/** Turns a list of features into one tensor at the resolution of the image. It knows nothing else of the encoder. */
+/** What a decoder may be told beside the features. */
+export interface DecoderApplyOptions {
+  /** Seed of the initial weights. Default 0. */
+  seed?: number
+  /** `[N, P]`, the effect's parameters in [0, 1] (`Condition.values`), which modulate every stage. */
+  values?: SymbolicTensor
+}
+
+/** Turns a list of features into one tensor at the resolution of the image, or at half of it. It knows nothing else of the encoder. */
 export interface Decoder {
   readonly spec: DecoderSpec
   /**
    * Builds the layers, with new weights, on symbolic features, fine to coarse, the finest at half the image's resolution
-   * and each half of the one before; as many as the spec has stages. Returns a symbolic `[N, H, W, channels.at(-1)]`.
+   * and each half of the one before; as many as the spec has stages, at half resolution one more. Returns a symbolic
+   * `[N, H, W, channels.at(-1)]`, at half resolution `[N, H / 2, W / 2, channels.at(-1)]`.
    *
    * @throws FxError `shape-mismatch` when number or sizes of the features do not fit.
    */
-  apply(features: readonly SymbolicTensor[], options?: { seed?: number }): SymbolicTensor
+  apply(features: readonly SymbolicTensor[], options?: DecoderApplyOptions): SymbolicTensor
 }
 
 const eachStage = <T>(
@@ -86,11 +110,17 @@ const eachStage = <T>(
 
 const resolve = (options: UnetDecoderOptions): DecoderSpec => {
   const width = numberIn('decoder.width', options.width ?? 1, 0.05, 4)
+  const resolution = oneOf('decoder.resolution', options.resolution ?? 'full', resolutions)
   const given = options.channels
   if (given !== undefined && (!Array.isArray(given) || given.length === 0)) {
     throw new FxError('invalid-argument', `decoder.channels is ${shown(given)}; it must be a list of numbers`)
   }
-  const channels = (given ?? baseChannels.map(c => makeDivisible(c * width))).map(value =>
+  const excite = options.squeezeExcite ?? false
+  if (typeof excite !== 'boolean') {
+    throw new FxError('invalid-argument', `decoder.squeezeExcite is ${shown(excite)}; it must be true or false`)
+  }
+  const base = resolution === 'half' ? baseChannels.slice(0, -1) : baseChannels
+  const channels = (given ?? base.map(c => makeDivisible(c * width))).map(value =>
     integerIn('decoder.channels', value, 1, 4096),
   )
   return {
@@ -98,9 +128,12 @@ const resolve = (options: UnetDecoderOptions): DecoderSpec => {
     blocks: eachStage('decoder.blocks', options.blocks ?? 1, channels.length, v =>
       integerIn('decoder.blocks', v, 0, 16),
     ),
+    block: oneOf('decoder.block', options.block ?? 'invertedResidual', decoderBlocks),
     expansion: numberIn('decoder.expansion', options.expansion ?? 2, 1, 16),
+    squeezeExcite: excite,
     skip: oneOf('decoder.skip', options.skip ?? 'concat', skips),
     upsampling: oneOf('decoder.upsampling', options.upsampling ?? 'bilinear', upsamplings),
+    resolution,
     batchNormMomentum: numberIn(
       'decoder.batchNormMomentum',
       options.batchNormMomentum ?? defaultBatchNorm.momentum,
@@ -116,17 +149,22 @@ const resolve = (options: UnetDecoderOptions): DecoderSpec => {
   }
 }
 
-/** Refuses features that a decoder of `stages` stages cannot join. */
-const checkFeatures = (features: readonly SymbolicTensor[], stages: number): void => {
+/** How many features a decoder takes. */
+export const featuresOf = ({ channels, resolution }: DecoderSpec): number =>
+  channels.length + (resolution === 'half' ? 1 : 0)
+
+/** Refuses features that a decoder cannot join. */
+const checkFeatures = (features: readonly SymbolicTensor[], spec: DecoderSpec): void => {
   const sizes = features.map(({ shape }) => `${shape[1]}x${shape[2]}`)
   const halves = features.every(({ shape }, i) => {
     const finer = features[i - 1]
     return finer === undefined || (finer.shape[1] === shape[1]! * 2 && finer.shape[2] === shape[2]! * 2)
   })
-  if (features.length === stages && halves) return
+  const stages = spec.channels.length
+  if (features.length === featuresOf(spec) && halves) return
   throw new FxError(
     'shape-mismatch',
-    `A decoder of ${stages} stages needs ${stages} features, each half the size of the one before; got ${features.length}: ${sizes.join(', ')}`,
+    `A decoder of ${stages} stages needs ${featuresOf(spec)} features, each half the size of the one before; got ${features.length}: ${sizes.join(', ')}`,
     { details: { stages, sizes } },
   )
 }
@@ -134,35 +172,29 @@ const checkFeatures = (features: readonly SymbolicTensor[], stages: number): voi
 /**
  * The decoder of a UNet (Ronneberger et al. 2015, section 2) built of MobileNet blocks. Each stage narrows by a 1x1
  * convolution while the resolution is still low, doubles it, joins the encoder's feature of that resolution, mixes by a
- * depthwise separable 3x3 convolution, and refines by inverted residuals. The last stage has no feature to join.
+ * depthwise separable 3x3 convolution, weighs its channels if asked, and refines by blocks. At full resolution the last stage has no feature to join.
  *
- * @throws FxError `invalid-argument` for an unknown skip or upsampling, or a number outside its range.
+ * @throws FxError `invalid-argument` for an unknown skip, upsampling, block or resolution, or a number outside its range.
  */
 export const unetDecoder = (options: UnetDecoderOptions = {}): Decoder => {
   const spec = resolve(options)
+  const { skip, upsampling, block, expansion } = spec
   const batchNorm = { momentum: spec.batchNormMomentum, epsilon: spec.batchNormEpsilon }
   return {
     spec,
-    apply: (features, { seed = 0 } = {}) => {
-      checkFeatures(features, spec.channels.length)
+    apply: (features, { seed = 0, values } = {}) => {
+      checkFeatures(features, spec)
       const shared = { batchNorm, seed }
-      const join = (x: SymbolicTensor, skip: SymbolicTensor, name: string, filters: number): SymbolicTensor => {
-        if (spec.skip === 'concat')
-          return layers.concatenate({ name: `${name}_concat` }).apply([x, skip]) as SymbolicTensor
-        const narrowed = convBatchNorm(skip, { ...shared, name: `${name}_skip`, filters })
-        return layers.add({ name: `${name}_add` }).apply([x, narrowed]) as SymbolicTensor
-      }
       return spec.channels.reduce<SymbolicTensor>((input, filters, stage) => {
         const name = `decoder_${stage + 1}`
-        let x = convBatchNorm(input, { ...shared, name: `${name}_reduce`, filters })
-        x = layers
-          .upSampling2d({ name: `${name}_up`, size: [2, 2], interpolation: spec.upsampling })
-          .apply(x) as SymbolicTensor
-        const skip = features.at(-2 - stage)
-        if (skip !== undefined) x = join(x, skip, name, filters)
-        x = depthwiseSeparable(x, { ...shared, name, filters })
-        for (let block = 1; block <= spec.blocks[stage]!; block++) {
-          x = invertedResidual(x, { ...shared, name: `${name}_block_${block}`, filters, expansion: spec.expansion })
+        const reduced = reduceChannels(input, { ...shared, name: `${name}_reduce`, filters, values })
+        const up = upsample(reduced, { name: `${name}_up`, upsampling })
+        const feature = features.at(-2 - stage)
+        const joined = feature === undefined ? up : joinFeature(up, feature, { ...shared, name, skip })
+        let x = depthwiseSeparable(joined, { ...shared, name, filters })
+        if (spec.squeezeExcite) x = squeezeExcite(x, { name, seed })
+        for (let i = 1; i <= spec.blocks[stage]!; i++) {
+          x = refine(x, { ...shared, name: `${name}_block_${i}`, block, filters, expansion })
         }
         return x
       }, features.at(-1)!)

@@ -80,7 +80,7 @@ test.each<[string, string, () => Promise<unknown>]>([
   [
     'newer-version',
     'a newer release wrote the spec',
-    () => edit('student.json', r => ({ ...r, spec: { ...(r.spec as object), formatVersion: 2 } })),
+    () => edit('student.json', r => ({ ...r, spec: { ...(r.spec as object), formatVersion: 3 } })),
   ],
   [
     'checksum-mismatch',
@@ -91,6 +91,20 @@ test.each<[string, string, () => Promise<unknown>]>([
 ])('%s when %s', async (code, _, damage) => {
   await damage()
   await expect(loadStudent(folder)).rejects.toMatchObject({ code })
+})
+
+test('a student that the first release of the format wrote comes back, with the same hash', async () => {
+  await edit('student.json', r => {
+    const { headActivation, headKernelSize, parameters, ...spec } = r.spec as Record<string, object>
+    const { block, squeezeExcite, resolution, ...decoder } = spec.decoder as Record<string, unknown>
+    return { ...r, spec: { ...spec, decoder, formatVersion: 1 } }
+  })
+  const student = tiny()
+  const loaded = await loadStudent(folder)
+  expect(loaded.spec).toEqual(student.spec)
+  expect(loaded.specHash).toBe(student.specHash)
+  student.dispose()
+  loaded.dispose()
 })
 
 test('weights that belong to another architecture are corrupt', async () => {

@@ -1,10 +1,11 @@
-import { FxError, hashJson, integerIn, oneOf, recordOf } from '@fx/core'
+import { FxError, hashJson, integerIn, oneOf, recordOf, shown } from '@fx/core'
 import { type Encoder, type EncoderSpec, encoderFromSpec } from '@fx/mobilenet-encoder'
-import { type DecoderSpec, type UnetDecoderOptions, unetDecoder } from './decoder.js'
-import { type Head, heads } from './head.js'
+import { type DecoderSpec, featuresOf, type UnetDecoderOptions, unetDecoder } from './decoder.js'
+import { type Head, type HeadActivation, type HeadKernelSize, headActivations, headKernelSizes, heads } from './head.js'
+import { checkParameters, type StudentParameter } from './parameters.js'
 
 /** The version of the StudentSpec format that this code writes and the newest it reads. */
-export const STUDENT_FORMAT_VERSION = 1
+export const STUDENT_FORMAT_VERSION = 2
 
 /**
  * Everything that shapes a student, with no default left open. Plain JSON; equal specs build equal architectures. The seed
@@ -17,6 +18,10 @@ export interface StudentSpec {
   encoder: EncoderSpec
   decoder: DecoderSpec
   head: Head
+  headActivation: HeadActivation
+  headKernelSize: HeadKernelSize
+  /** The effect's parameters that the model takes as its second input, in that order; empty without one. */
+  parameters: StudentParameter[]
 }
 
 const largestSide = 4096
@@ -42,8 +47,40 @@ export const checkInputSize = (size: unknown, encoder: Encoder): StudentSpec['in
   return { height: side('height', height), width: side('width', width) }
 }
 
+/** The head's members of a spec, with their defaults in place of what is undefined. */
+export const checkHead = (head: unknown, activation: unknown, kernelSize: unknown) => {
+  const checked = oneOf('head', head ?? heads[2], heads)
+  if (kernelSize !== undefined && !headKernelSizes.includes(kernelSize as HeadKernelSize)) {
+    throw new FxError('invalid-argument', `headKernelSize is ${shown(kernelSize)}; it must be 1 or 3`)
+  }
+  return {
+    head: checked,
+    headActivation: oneOf<HeadActivation>(
+      `headActivation of the head '${checked}'`,
+      activation ?? headActivations[checked][0],
+      headActivations[checked],
+    ),
+    headKernelSize: (kernelSize ?? headKernelSizes[0]) as HeadKernelSize,
+  }
+}
+
+const members = ['formatVersion', 'input', 'encoder', 'decoder', 'head']
+const decoderMembers = [
+  'channels',
+  'blocks',
+  'expansion',
+  'skip',
+  'upsampling',
+  'batchNormMomentum',
+  'batchNormEpsilon',
+]
+/** What version 2 has added to a spec and to its decoder. */
+const membersOf2 = ['headActivation', 'headKernelSize', 'parameters']
+const decoderMembersOf2 = ['block', 'squeezeExcite', 'resolution']
+
 /**
- * Checks a value (parsed JSON, from anywhere) that claims to be a StudentSpec.
+ * Checks a value (parsed JSON, from anywhere) that claims to be a StudentSpec, of this version or an older one, and gives
+ * it in this version.
  *
  * @throws FxError `newer-version` when a newer release wrote it, `invalid-argument` naming the member that is wrong,
  * missing or unknown.
@@ -57,19 +94,16 @@ export const parseStudentSpec = (value: unknown): StudentSpec => {
       { details: { version, supported: STUDENT_FORMAT_VERSION } },
     )
   }
-  const spec = recordOf('A student spec', value, ['formatVersion', 'input', 'encoder', 'decoder', 'head'])
+  const first = version === 1
+  const spec = recordOf('A student spec', value, first ? members : [...members, ...membersOf2])
   integerIn('formatVersion of a student spec', version, 1, STUDENT_FORMAT_VERSION)
   const encoder = encoderFromSpec(spec.encoder)
   const decoder = unetDecoder(
-    recordOf('The decoder of a student spec', spec.decoder, [
-      'channels',
-      'blocks',
-      'expansion',
-      'skip',
-      'upsampling',
-      'batchNormMomentum',
-      'batchNormEpsilon',
-    ]) as UnetDecoderOptions,
+    recordOf(
+      'The decoder of a student spec',
+      spec.decoder,
+      first ? decoderMembers : [...decoderMembers, ...decoderMembersOf2],
+    ) as UnetDecoderOptions,
   )
   checkLevels(encoder, decoder.spec)
   return {
@@ -77,18 +111,41 @@ export const parseStudentSpec = (value: unknown): StudentSpec => {
     input: checkInputSize(recordOf('The input of a student spec', spec.input, ['height', 'width']), encoder),
     encoder: encoder.spec,
     decoder: decoder.spec,
-    head: oneOf('head', spec.head, heads),
+    ...checkHead(spec.head, spec.headActivation, spec.headKernelSize),
+    parameters: first ? [] : checkParameters(spec.parameters),
   }
 }
 
-/** Refuses a decoder whose stages are not as many as the encoder's features. */
+/** Refuses a decoder that takes more or fewer features than the encoder gives. */
 export const checkLevels = (encoder: Encoder, decoder: DecoderSpec): void => {
-  if (decoder.channels.length === encoder.channels.length) return
+  const features = encoder.channels.length
+  if (featuresOf(decoder) === features) return
+  const wanted = features - (decoder.resolution === 'half' ? 1 : 0)
   throw new FxError(
     'invalid-argument',
-    `decoder.channels has ${decoder.channels.length} entries; this encoder gives ${encoder.channels.length} features, so it must have as many`,
+    `decoder.channels has ${decoder.channels.length} entries; this encoder gives ${features} features, so at ${decoder.resolution} resolution it must have ${wanted}`,
   )
 }
 
-/** The identity of a student's architecture: 64 hex digits, the same for any order of keys, in any process. */
-export const studentSpecHash = (spec: StudentSpec): string => hashJson(spec)
+/** The members of an object that are not among `names`. */
+const without = (value: object, names: readonly string[]): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(value).filter(([name]) => !names.includes(name)))
+
+/**
+ * The identity of a student's architecture: 64 hex digits, the same for any order of keys, in any process. A student that
+ * version 1 could describe has the hash that it had there.
+ */
+export const studentSpecHash = (spec: StudentSpec): string => {
+  const { decoder, head, headActivation, headKernelSize, parameters } = spec
+  const { block, squeezeExcite, resolution } = unetDecoder().spec
+  const defaults = checkHead(head, undefined, undefined)
+  const sameAs1 =
+    parameters.length === 0 &&
+    decoder.block === block &&
+    decoder.squeezeExcite === squeezeExcite &&
+    decoder.resolution === resolution &&
+    headActivation === defaults.headActivation &&
+    headKernelSize === defaults.headKernelSize
+  if (!sameAs1) return hashJson(spec)
+  return hashJson({ ...without(spec, membersOf2), formatVersion: 1, decoder: without(decoder, decoderMembersOf2) })
+}

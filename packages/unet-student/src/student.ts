@@ -1,9 +1,12 @@
-import { integerIn, oneOf } from '@fx/core'
+import { integerIn } from '@fx/core'
 import { type Encoder, encoderFromSpec, mobilenetEncoder } from '@fx/mobilenet-encoder'
 import { input, type LayersModel, model } from '@tensorflow/tfjs-layers'
 import { type Decoder, type UnetDecoderOptions, unetDecoder } from './decoder.js'
-import { applyHead, type Head, heads } from './head.js'
+import { applyHead, type Head, type HeadActivation, type HeadKernelSize } from './head.js'
+import { checkParameters, parameterInput } from './parameters.js'
+import { type Preset, presetOptions } from './presets.js'
 import {
+  checkHead,
   checkInputSize,
   checkLevels,
   parseStudentSpec,
@@ -13,6 +16,8 @@ import {
 } from './spec.js'
 
 export interface UnetStudentOptions {
+  /** Encoder, decoder and head for a budget; what is given beside it counts instead. Default: none. */
+  preset?: Preset
   /** Side or sides of the image, pixels; divisible by the encoder's last stride (32). */
   inputSize: number | { height: number; width: number }
   /** Default `mobilenetEncoder()`. */
@@ -21,13 +26,25 @@ export interface UnetStudentOptions {
   decoder?: UnetDecoderOptions
   /** Default `alpha`. */
   head?: Head
+  /** One of `headActivations[head]`. Default: `sigmoid`, with the head `residual` `clip`. */
+  headActivation?: HeadActivation
+  /** Side of the head's convolutions: 3 or 1. Default 3. */
+  headKernelSize?: HeadKernelSize
+  /**
+   * The effect's parameters, as in an effect spec: the model then takes their values as a second input `[N, P]`, in this
+   * order. One called `strength` whose range begins at 0 scales the change, so that 0 gives the input back exactly.
+   */
+  parameters?: Readonly<Record<string, { min: number; max: number }>>
   /** Seed of the initial weights, a whole number. Default 0. The same seed gives the same weights, bit for bit. */
   seed?: number
 }
 
 /** A network that turns an image into the image with the effect. */
 export interface Student {
-  /** `[N, height, width, 3]` RGB in [0, 1] to the same. Standard Keras layers only. */
+  /**
+   * `[N, height, width, 3]` RGB in [0, 1] to the same; with parameters, `[image, values]`, the second `[N, P]`. Standard
+   * Keras layers only.
+   */
   readonly model: LayersModel
   readonly spec: StudentSpec
   /** `studentSpecHash(spec)`. */
@@ -39,11 +56,22 @@ export interface Student {
 const build = (spec: StudentSpec, encoder: Encoder, decoder: Decoder, seed: unknown): Student => {
   const initialSeed = integerIn('seed', seed, 0, Number.MAX_SAFE_INTEGER)
   const image = input({ name: 'input', shape: [spec.input.height, spec.input.width, 3] })
-  const features = decoder.apply(encoder.apply(image, { seed: initialSeed }), { seed: initialSeed })
+  const condition = spec.parameters.length > 0 ? parameterInput(spec.parameters) : undefined
+  const features = decoder.apply(encoder.apply(image, { seed: initialSeed }), {
+    seed: initialSeed,
+    values: condition?.values,
+  })
   const network = model({
     name: 'unet_student',
-    inputs: image,
-    outputs: applyHead(spec.head, image, features, initialSeed),
+    inputs: condition === undefined ? image : [image, condition.input],
+    outputs: applyHead(image, features, {
+      head: spec.head,
+      activation: spec.headActivation,
+      kernelSize: spec.headKernelSize,
+      upsampling: spec.decoder.upsampling,
+      strength: condition?.strength,
+      seed: initialSeed,
+    }),
   })
   let disposed = false
   return {
@@ -58,26 +86,34 @@ const build = (spec: StudentSpec, encoder: Encoder, decoder: Decoder, seed: unkn
   }
 }
 
+const defined = <T extends object>(options: T): T =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T
+
 /**
  * A student: MobileNet encoder, UNet decoder of MobileNet blocks, head. The caller owns it and frees it by `dispose()`.
  *
- * @throws FxError `invalid-argument` for a size that does not fit the encoder, an unknown head, or any wrong option of
- * encoder and decoder; nothing is allocated then.
+ * @throws FxError `invalid-argument` for a size that does not fit the encoder, an unknown preset or head, or any wrong
+ * option of encoder and decoder; nothing is allocated then.
  */
 export const unetStudent = (options: UnetStudentOptions): Student => {
-  const encoder = options.encoder ?? mobilenetEncoder()
+  const { preset, ...own } = options
+  const base = preset === undefined ? undefined : presetOptions(preset, own.encoder)
+  const chosen = { ...base, ...defined(own), decoder: { ...base?.decoder, ...defined(own.decoder ?? {}) } }
+  const encoder = chosen.encoder ?? mobilenetEncoder()
   const { width, batchNormMomentum, batchNormEpsilon } = encoder.spec
-  const given = Object.fromEntries(Object.entries(options.decoder ?? {}).filter(([, value]) => value !== undefined))
-  const decoder = unetDecoder({ width, batchNormMomentum, batchNormEpsilon, ...given })
+  const decoder = unetDecoder({ width, batchNormMomentum, batchNormEpsilon, ...chosen.decoder })
   checkLevels(encoder, decoder.spec)
   const spec: StudentSpec = {
     formatVersion: STUDENT_FORMAT_VERSION,
-    input: checkInputSize(options.inputSize, encoder),
+    input: checkInputSize(chosen.inputSize, encoder),
     encoder: encoder.spec,
     decoder: decoder.spec,
-    head: oneOf('head', options.head ?? 'alpha', heads),
+    ...checkHead(chosen.head, chosen.headActivation, chosen.headKernelSize),
+    parameters: checkParameters(
+      Object.entries(chosen.parameters ?? {}).map(([name, range]) => ({ name, min: range?.min, max: range?.max })),
+    ),
   }
-  return build(spec, encoder, decoder, options.seed ?? 0)
+  return build(spec, encoder, decoder, chosen.seed ?? 0)
 }
 
 /**

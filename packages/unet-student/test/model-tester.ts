@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs-core'
 import '@tensorflow/tfjs-backend-cpu'
+import { seededRandom } from '@fx/core'
 import { cost, type Student, studentFromSpec, studentSpecHash } from '@fx/unet-student'
 import { loadStudent, saveStudent } from '@fx/unet-student/node'
 import { expect, test } from 'vitest'
@@ -20,20 +21,47 @@ const kerasLayers = [
   'Concatenate',
   'UpSampling2D',
   'ZeroPadding2D',
+  'GlobalAveragePooling2D',
+  'Reshape',
+  'Dense',
 ]
 
-const predict = (student: Student, image: tf.Tensor): number[] =>
-  tf.tidy(() => [...(student.model.predict(image) as tf.Tensor).dataSync()])
+const predict = (student: Student, inputs: tf.Tensor[]): number[] =>
+  tf.tidy(() => [...(student.model.predict(inputs) as tf.Tensor).dataSync()])
 
 const randomImage = (student: Student, seed: number, batch = 1): tf.Tensor => {
   const { height, width } = student.spec.input
   return tf.randomUniform([batch, height, width, 3], 0, 1, 'float32', seed)
 }
 
+/** An image for each of the batch and, where the student takes them, values within the ranges of its parameters. */
+const randomInputs = (student: Student, seed: number, batch = 1): tf.Tensor[] => {
+  const { parameters } = student.spec
+  const random = seededRandom('parameters', seed)
+  const values = () => parameters.map(({ min, max }) => min + (max - min) * random.uniform())
+  const image = randomImage(student, seed, batch)
+  return parameters.length === 0 ? [image] : [image, tf.tensor2d(Array.from({ length: batch }, values))]
+}
+
+/** Gives every trained weight a seeded value, as if it had learned: at the start parameters change nothing. */
+const randomise = (student: Student): void => {
+  for (const [i, weight] of student.model.trainableWeights.entries()) {
+    tf.tidy(() => {
+      const value = weight.read()
+      const noise = tf.randomNormal(value.shape, 0, value.rank < 4 ? 0.1 : 0.02, 'float32', i + 1)
+      weight.write(tf.add(value, noise))
+    })
+  }
+}
+
 /** Multiply-accumulates of one prediction, counted from the kernels that the backend really ran. */
-const executedMacs = async (student: Student, image: tf.Tensor): Promise<number> => {
-  const { kernels } = await tf.profile(() => tf.tidy(() => void student.model.predict(image)))
+const executedMacs = async (student: Student, inputs: tf.Tensor[]): Promise<number> => {
+  const { kernels } = await tf.profile(() => tf.tidy(() => void student.model.predict(inputs)))
   return kernels.reduce((sum, { name, inputShapes, outputShapes }) => {
+    if (/MatMul$/.test(name)) {
+      const inside = (inputShapes[0] as number[]).at(-1)!
+      return sum + inside * tf.util.sizeFromShape(outputShapes[0] as number[])
+    }
     if (!/Conv2D|DepthwiseConv2dNative/.test(name)) return sum
     const [, , inChannels, last] = inputShapes[1] as number[]
     const [kernelHeight, kernelWidth] = inputShapes[1] as number[]
@@ -65,27 +93,47 @@ export const testStudent = (name: string, build: (seed: number) => Student): voi
 
   test(`${name}: gives an image of the input's size in [0, 1]`, () =>
     withStudent(student => {
-      const image = randomImage(student, 1)
+      const inputs = randomInputs(student, 1)
       const { height, width } = student.spec.input
       expect(student.model.outputs.map(({ shape }) => shape)).toEqual([[null, height, width, 3]])
-      const values = predict(student, image)
+      const values = predict(student, inputs)
       expect(values).toHaveLength(height * width * 3)
-      expect(values.every(value => value >= 0 && value <= 1)).toBe(true)
+      const margin = student.spec.headActivation === 'linear' ? 0.5 : 1e-6
+      expect(values.every(value => value >= -margin && value <= 1 + margin)).toBe(true)
+      tf.dispose(inputs)
+    }))
+
+  test(`${name}: strength 0 gives the image back, and the other parameters have their effect`, () =>
+    withStudent(student => {
+      const { parameters } = student.spec
+      if (parameters.length === 0) return
+      randomise(student)
+      const image = randomImage(student, 1)
+      const answer = (changes: Record<string, number>): number[] => {
+        const values = tf.tensor2d([parameters.map(({ name, max }) => changes[name] ?? max)])
+        const output = predict(student, [image, values])
+        values.dispose()
+        return output
+      }
+      for (const { name, min } of parameters) expect(answer({ [name]: min }), name).not.toEqual(answer({}))
+      const strength = parameters.find(({ name, min }) => name === 'strength' && min === 0)
+      if (strength) expect(answer({ strength: 0 })).toEqual([...image.dataSync()])
       image.dispose()
     }))
 
   test(`${name}: training reaches every weight, and the moving statistics`, () =>
     withStudent(student => {
-      // Two pictures, since one alone has no variance where the features are a single pixel.
-      const image = randomImage(student, 1, 2)
+      // Two pictures, since one alone has no variance where the features are a single pixel. Of two, normalised ones can
+      // have a mean of exactly 0 there, as at the start, so mean and variance of a layer are looked at together.
+      const inputs = randomInputs(student, 1, 2)
       const target = randomImage(student, 2, 2)
       const statistics = () =>
-        student.model.weights
-          .filter(({ originalName }) => originalName.includes('moving_'))
-          .map(weight => weight.read().dataSync().join())
+        student.model.layers
+          .filter(layer => layer.getClassName() === 'BatchNormalization')
+          .map(layer => layer.nonTrainableWeights.map(weight => weight.read().dataSync().join()).join())
       const before = statistics()
       const { value, grads } = tf.variableGrads(() => {
-        const output = student.model.apply(image, { training: true }) as tf.Tensor
+        const output = student.model.apply(inputs, { training: true }) as tf.Tensor
         return tf.mean(tf.square(tf.sub(output, target))) as tf.Scalar
       })
       expect(Object.keys(grads).sort()).toEqual(student.model.trainableWeights.map(weight => weight.name).sort())
@@ -94,7 +142,7 @@ export const testStudent = (name: string, build: (seed: number) => Student): voi
       }
       const changed = statistics().filter((text, i) => text !== before[i]).length
       expect(changed).toBe(before.length)
-      tf.dispose([image, target, value, grads])
+      tf.dispose([inputs, target, value, grads])
     }))
 
   test(`${name}: the seed decides the weights, and only the weights`, () =>
@@ -124,9 +172,9 @@ export const testStudent = (name: string, build: (seed: number) => Student): voi
       expect(again.spec).toEqual(student.spec)
       expect(again.specHash).toBe(student.specHash)
       expect(studentSpecHash(again.spec)).toBe(student.specHash)
-      const image = randomImage(student, 1)
-      expect(predict(again, image)).toEqual(predict(student, image))
-      image.dispose()
+      const inputs = randomInputs(student, 1)
+      expect(predict(again, inputs)).toEqual(predict(student, inputs))
+      tf.dispose(inputs)
       again.dispose()
     }))
 
@@ -136,10 +184,10 @@ export const testStudent = (name: string, build: (seed: number) => Student): voi
       try {
         await saveStudent(student, folder)
         const loaded = await loadStudent(folder)
-        const image = randomImage(student, 1)
+        const inputs = randomInputs(student, 1)
         expect(loaded.specHash).toBe(student.specHash)
-        expect(predict(loaded, image)).toEqual(predict(student, image))
-        image.dispose()
+        expect(predict(loaded, inputs)).toEqual(predict(student, inputs))
+        tf.dispose(inputs)
         loaded.dispose()
       } finally {
         await rm(folder, { recursive: true })
@@ -149,10 +197,10 @@ export const testStudent = (name: string, build: (seed: number) => Student): voi
   test(`${name}: costs what it is said to cost`, () =>
     withStudent(async student => {
       const report = cost(student.model)
-      const image = randomImage(student, 1)
-      expect(report.macs).toBe(await executedMacs(student, image))
+      const inputs = randomInputs(student, 1)
+      expect(report.macs).toBe(await executedMacs(student, inputs))
       expect(report.parameters).toBe(student.model.countParams())
-      image.dispose()
+      tf.dispose(inputs)
     }))
 
   test(`${name}: its JSON holds standard Keras layers under unique names, and nothing of the process`, () =>

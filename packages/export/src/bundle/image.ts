@@ -70,10 +70,14 @@ export const inputValues = (
   return Float32Array.from(image.data, byte => low + (byte / 255) * (high - low))
 }
 
-/** A student's input tensors for one image, with every parameter at its default. The caller disposes them. */
+/**
+ * A student's input tensors for one image, with every parameter of `effect` at its default; no second one where it has
+ * none. The caller disposes them.
+ */
 export const inputTensors = (values: Float32Array, shape: StudentShape, effect: EffectSpec): tf.Tensor[] => {
   const tensors: tf.Tensor[] = [tf.tensor4d(values, [1, shape.height, shape.width, 3])]
-  if (shape.parameters > 0) tensors.push(tf.tensor2d([Object.values(defaultParameters(effect))]))
+  const parameters = Object.values(defaultParameters(effect))
+  if (shape.parameters > 0 && parameters.length > 0) tensors.push(tf.tensor2d([parameters]))
   return tensors
 }
 

@@ -1,4 +1,5 @@
 import type { EffectBundleManifest } from '@fx/core'
+import type { FrozenParameters } from './frozen.js'
 
 const list = (values: Record<string, number>): string =>
   Object.entries(values)
@@ -6,11 +7,14 @@ const list = (values: Record<string, number>): string =>
     .join('\n')
 
 /** The README of a bundle: what a person should know before shipping it. Markdown. */
-export const modelCard = (manifest: Omit<EffectBundleManifest, 'files'>): string => {
+export const modelCard = (manifest: Omit<EffectBundleManifest, 'files'>, frozen: FrozenParameters = {}): string => {
   const { card, effect, input } = manifest
-  const parameters = Object.entries(effect.parameters).map(
-    ([name, { min, max, default: value }]) => `- \`${name}\`: ${min} to ${max}, ${value} unless set`,
-  )
+  const parameters = [
+    ...Object.entries(effect.parameters).map(
+      ([name, { min, max, default: value }]) => `- \`${name}\`: ${min} to ${max}, ${value} unless set`,
+    ),
+    ...Object.entries(frozen).map(([name, value]) => `- \`${name}\`: fixed at ${value}`),
+  ]
   return `# ${card.name}
 
 ${card.description || `The effect \`${effect.id}\`: ${effect.prompt}.`}

@@ -66,7 +66,7 @@ const unaryOps = {
 
 const binaryOps = { add: 'AddV2', multiply: 'Mul', maximum: 'Maximum', minimum: 'Minimum' } as const
 
-/** The GraphDef nodes (constants aside) of one graph node; the last one carries the node's name. */
+/** The GraphDef nodes (constants aside) of one graph node; the last one, or a constant, carries the node's name. */
 export const nodeDefs = (node: GraphNode, constants: Constants): NodeDef[] => {
   const { name } = node
   const input = [...node.inputs]
@@ -76,6 +76,9 @@ export const nodeDefs = (node: GraphNode, constants: Constants): NodeDef[] => {
   switch (node.op) {
     case 'input':
       return [{ name, op: 'Placeholder', attr: { dtype: floatType, shape: { shape: tensorShape(node.shape) } } }]
+    case 'constant':
+      constants.float(name, { shape: node.shape as number[], values: node.values })
+      return []
     case 'identity':
       return def('Identity', input)
     case 'conv2d':

@@ -2,6 +2,8 @@ import { mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type EffectSpec, parseBundleManifest, seededRandom, sha256Hex } from '@fx/core'
+import { mobilenetEncoder } from '@fx/mobilenet-encoder'
+import { unetStudent } from '@fx/unet-student'
 import * as tf from '@tensorflow/tfjs-core'
 import * as tfl from '@tensorflow/tfjs-layers'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -135,6 +137,52 @@ test('a model that is no student is refused by its shape', async () => {
     other.dispose()
   }
   expect(await readdir(root)).toEqual([])
+})
+
+test('a frozen parameter is gone from the bundle, and its value is in the weights', async () => {
+  const { model: student, dispose } = unetStudent({
+    inputSize: 32,
+    encoder: mobilenetEncoder({ width: 0.1, depth: 0.1 }),
+    head: 'residual',
+    parameters: { strength: { min: 0, max: 1 }, hue: { min: 0, max: 360 } },
+  })
+  tf.tidy(() => {
+    const delta = student.getLayer('delta')
+    delta.setWeights(delta.getWeights().map(weight => tf.fill(weight.shape, 0.05)))
+  })
+  const conditioned = {
+    ...effect,
+    parameters: { strength: { min: 0, max: 1, default: 1 }, hue: { min: 0, max: 360, default: 0 } },
+  }
+  const run = { ...trained(student, root), effect: conditioned }
+  const result = await effectBundle({ freeze: { strength: 0.25 }, measure: { rounds: 3 } })(run)
+  expect(result.maxAbsDiff).toBeLessThan(1e-4)
+  const manifest = JSON.parse(await readFile(join(result.folder, 'effect.json'), 'utf8'))
+  expect(Object.keys(manifest.effect.parameters)).toEqual(['hue'])
+  expect(await readFile(join(result.folder, 'README.md'), 'utf8')).toContain('`strength`: fixed at 0.25')
+
+  const stored = await readFile(join(result.folder, manifest.probe.output))
+  const expected = tf.tidy(() => {
+    const image = tf.div(tf.tensor4d(Array.from(probe(32).data), [1, 32, 32, 3]), 255)
+    return Array.from(tf.mul(student.predict([image, tf.tensor2d([[0.25, 0]])]) as tf.Tensor, 255).dataSync())
+  })
+  expect(Math.max(...expected.map((value, i) => Math.abs(value - stored[i]!)))).toBeLessThanOrEqual(1)
+
+  const all = await write(join(root, 'all'), {
+    model: student,
+    effect: conditioned,
+    freeze: { strength: 1, hue: 180 },
+  })
+  expect(all.effect.parameters).toEqual({})
+  for (const [freeze, message] of [
+    [{ age: 1 }, /names 'age'; the parameters of effect 'pink-hair' are 'strength' or 'hue'/],
+    [{ strength: 2 }, /freeze.strength is 2; it must be a number from 0 to 1/],
+  ] as const) {
+    const refused = write(join(root, 'other'), { model: student, effect: conditioned, freeze })
+    await expect(refused).rejects.toMatchObject({ code: 'invalid-argument', message: expect.stringMatching(message) })
+  }
+  await expect(write(undefined, { effect: conditioned, freeze: { hue: 1 } })).rejects.toThrow(/takes no parameters/)
+  dispose()
 })
 
 test('a conditioned student is probed with the default of each parameter', async () => {

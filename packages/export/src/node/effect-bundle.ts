@@ -3,6 +3,7 @@ import { type EffectBundleManifest, type EffectSpec, seededRandom } from '@fx/co
 import * as tfc from '@tensorflow/tfjs-converter'
 import * as tf from '@tensorflow/tfjs-core'
 import type { LayersModel } from '@tensorflow/tfjs-layers'
+import { type FrozenParameters, freezeEffect } from '../bundle/frozen.js'
 import { inputTensors, inputValues, type RgbImage, studentShape, type ValueRange } from '../bundle/image.js'
 import { type MeasureOptions, measureInterleaved } from '../bundle/measure.js'
 import type { GraphModelOptions } from '../graph-model/to-graph-model.js'
@@ -47,6 +48,8 @@ export interface EffectBundleExporterOptions {
   outputRange?: ValueRange
   crop?: EffectBundleManifest['crop']
   weights?: GraphModelOptions['weights']
+  /** Effect parameters that are fixed in the bundle, by name; see `writeEffectBundle`. */
+  freeze?: FrozenParameters
   measure?: MeasureOptions
 }
 
@@ -55,11 +58,13 @@ const compare = async (
   { model, effect, probe }: TrainedStudent,
   exported: tfc.GraphModel,
   inputRange: ValueRange,
-  measure: MeasureOptions | undefined,
+  { freeze, measure }: EffectBundleExporterOptions,
 ): Promise<Pick<ExportedBundle, 'maxAbsDiff' | 'layersMsP50' | 'fusedMsP50'>> => {
   const shape = studentShape(model, effect)
+  const { asked, shipped } = freezeEffect(model, effect, freeze)
   const run = async (predictor: LayersModel | tfc.GraphModel, values: Float32Array) => {
-    const output = tf.tidy(() => predictor.predict(inputTensors(values, shape, effect)) as tf.Tensor)
+    const spec = predictor === model ? asked : shipped
+    const output = tf.tidy(() => predictor.predict(inputTensors(values, shape, spec)) as tf.Tensor)
     try {
       return await output.data()
     } finally {
@@ -103,6 +108,7 @@ export const effectBundle =
       outputRange,
       crop,
       weights,
+      freeze: options.freeze,
       card: {
         name: options.name ?? effect.id,
         description: options.description ?? '',
@@ -115,7 +121,7 @@ export const effectBundle =
     const artifacts = await readGraphModel(join(folder, manifest.model.path))
     const exported = await tfc.loadGraphModel(tf.io.fromMemory(artifacts))
     try {
-      return { folder, ...(await compare(trained, exported, inputRange, options.measure)) }
+      return { folder, ...(await compare(trained, exported, inputRange, options)) }
     } finally {
       exported.dispose()
     }

@@ -11,6 +11,7 @@ import {
 import * as tfc from '@tensorflow/tfjs-converter'
 import * as tf from '@tensorflow/tfjs-core'
 import type { LayersModel } from '@tensorflow/tfjs-layers'
+import { type FrozenParameters, freezeEffect } from '../bundle/frozen.js'
 import { inputTensors, inputValues, type RgbImage, studentShape, toBytes, type ValueRange } from '../bundle/image.js'
 import { modelCard } from '../bundle/model-card.js'
 import { exportGraphModel } from '../export-graph-model.js'
@@ -37,6 +38,11 @@ export interface EffectBundleOptions {
   crop?: EffectBundleManifest['crop']
   /** How weights are stored. Default `float32`. */
   weights?: GraphModelOptions['weights']
+  /**
+   * Effect parameters that are fixed in the bundle, by name, for instance `{ strength: 1 }`: what they modulate folds away,
+   * and the bundle's effect is without them. Default: none.
+   */
+  freeze?: FrozenParameters
 }
 
 /** Largest difference, out of 255, at which a runtime still counts as correct: rounding of two kernels and of resizing. */
@@ -64,7 +70,8 @@ const runExported = async (artifacts: tf.io.ModelArtifacts, run: (model: tfc.Gra
  * otherwise than its LayersModel is not written. The folder appears whole or not at all; a former bundle is replaced.
  *
  * @throws FxError `unsupported` (layer, shape of the model, or a wrong answer), `shape-mismatch` (the probe),
- *   `invalid-argument` (effect, ranges, a folder that holds something else), `not-finite`, `write-failed`.
+ *   `invalid-argument` (effect, ranges, frozen parameters, a folder that holds something else), `not-finite`,
+ *   `write-failed`.
  */
 export const writeEffectBundle = async (
   folder: string,
@@ -76,7 +83,8 @@ export const writeEffectBundle = async (
   const outputRange = rangeOf(options.outputRange ?? [0, 1], 'outputRange')
   const shape = studentShape(model, effect)
   const values = inputValues(probe, shape, inputRange)
-  const answer = async (predictor: LayersModel | tfc.GraphModel): Promise<Uint8Array> => {
+  const { asked, shipped, freeze } = freezeEffect(model, effect, options.freeze)
+  const answer = async (predictor: LayersModel | tfc.GraphModel, effect: EffectSpec): Promise<Uint8Array> => {
     const output = tf.tidy(() => predictor.predict(inputTensors(values, shape, effect)) as tf.Tensor)
     try {
       return toBytes(await output.data(), outputRange)
@@ -84,9 +92,9 @@ export const writeEffectBundle = async (
       output.dispose()
     }
   }
-  const artifacts = await exportGraphModel(model, { weights: options.weights })
-  const expected = await answer(model)
-  const actual = await runExported(artifacts, answer)
+  const artifacts = await exportGraphModel(model, { weights: options.weights, freeze })
+  const expected = await answer(model, asked)
+  const actual = await runExported(artifacts, exported => answer(exported, shipped))
   const worst = expected.reduce((most, value, i) => Math.max(most, Math.abs(value - actual[i]!)), 0)
   if (worst > probeTolerance) {
     throw new FxError(
@@ -98,7 +106,7 @@ export const writeEffectBundle = async (
 
   const manifest: Omit<EffectBundleManifest, 'files'> = {
     formatVersion: BUNDLE_FORMAT_VERSION,
-    effect,
+    effect: shipped,
     studentSpecHash,
     input: { width: shape.width, height: shape.height, range: inputRange },
     output: { range: outputRange },
@@ -108,7 +116,7 @@ export const writeEffectBundle = async (
     card,
   }
   const files = new Map<string, Uint8Array | string>([
-    ['README.md', modelCard(manifest)],
+    ['README.md', modelCard(manifest, options.freeze)],
     [manifest.probe.input, probe.data],
     [manifest.probe.output, expected],
   ])

@@ -3,11 +3,14 @@ import type { Graph, GraphNode, Pass } from '../graph.js'
 /** Wasm kernels compute four output channels at a time, so up to that many cost what one costs. */
 const freeChannels = 4
 
-/** A node that treats each value by itself, so that equal channels stay equal. */
+/** A node that treats each channel by itself and alike, so that equal channels stay equal. */
 const isElementwise = (node: GraphNode): boolean =>
   (node.op === 'unary' && node.fn !== 'softmax') ||
   node.op === 'clip' ||
   node.op === 'leakyRelu' ||
+  node.op === 'resize' ||
+  // One value for the whole image, such as an effect's strength.
+  (node.op === 'binary' && node.shape[3] === 1) ||
   (node.op === 'depthwiseConv2d' && node.filter.shape.every(size => size === 1))
 
 /** What the mask touches: itself and its element-wise images, and the channels of the pictures that they multiply. */

@@ -1,0 +1,56 @@
+import { oneOf } from '@fx/core'
+import { type Encoder, type MobilenetEncoderOptions, mobilenetEncoder } from '@fx/mobilenet-encoder'
+import type { UnetDecoderOptions } from './decoder.js'
+import type { Head } from './head.js'
+
+/** A student for a budget: encoder, decoder and head. */
+export interface StudentPreset {
+  /** The most multiply-accumulates at 256 x 256, millions. */
+  readonly budgetMmacs: number
+  readonly encoder: Readonly<MobilenetEncoderOptions>
+  readonly decoder: Readonly<UnetDecoderOptions>
+  readonly head: Head
+}
+
+/** Students of four sizes. */
+export const studentPresets = {
+  nano: {
+    budgetMmacs: 60,
+    encoder: { width: 0.25 },
+    decoder: { width: 0.35, skip: 'add', resolution: 'half', blocks: 0 },
+    head: 'alpha',
+  },
+  small: {
+    budgetMmacs: 150,
+    encoder: { width: 0.35 },
+    decoder: { width: 0.35, skip: 'add' },
+    head: 'alpha',
+  },
+  base: {
+    budgetMmacs: 350,
+    encoder: { width: 0.5 },
+    decoder: { width: 0.6, skip: 'add' },
+    head: 'alpha',
+  },
+  large: {
+    budgetMmacs: 1200,
+    encoder: { width: 1.4 },
+    decoder: { width: 1, skip: 'add', blocks: 2 },
+    head: 'alpha',
+  },
+} as const satisfies Record<string, StudentPreset>
+
+export type Preset = keyof typeof studentPresets
+
+/**
+ * The options of `unetStudent` that a preset stands for. An encoder of the caller's own takes the place of the preset's.
+ *
+ * @throws FxError `invalid-argument` for an unknown preset.
+ */
+export const presetOptions = (
+  preset: Preset,
+  encoder?: Encoder,
+): { encoder: Encoder; decoder: UnetDecoderOptions; head: Head } => {
+  const chosen = studentPresets[oneOf('preset', preset, Object.keys(studentPresets) as Preset[])]
+  return { encoder: encoder ?? mobilenetEncoder(chosen.encoder), decoder: chosen.decoder, head: chosen.head }
+}
