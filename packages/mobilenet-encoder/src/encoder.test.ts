@@ -55,11 +55,15 @@ test('with the padding of Keras odd sizes shrink as they do there', () => {
   expect(sides('v3-small')).toEqual(expected)
 })
 
-test('layers and weights have the names and shapes of keras.applications.MobileNetV2', () => {
-  const network = modelOf(mobilenetEncoder({ width: 0.35 }))
+test.each([
+  ['v1', 0.1],
+  ['v2', 0.35],
+  ['v3-small', 0.1],
+] as const)('layers and weights of %s have the names and shapes of keras.applications', (family, width) => {
+  const network = modelOf(mobilenetEncoder({ family, width }))
   const weighted = network.layers.filter(layer => layer.weights.length > 0)
   const shapes = Object.fromEntries(weighted.map(layer => [layer.name, layer.weights.map(weight => weight.shape)]))
-  expect(shapes).toEqual(fixture('keras-v2-0.35'))
+  expect(shapes).toEqual(fixture(`keras-${family}-${width}`))
   network.dispose()
 })
 

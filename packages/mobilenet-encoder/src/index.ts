@@ -37,4 +37,5 @@ export {
 } from './encoder.js'
 export { type Convention, conventions } from './families/family.js'
 export { branchedConvolutions, type FoldedConvolution, foldBranches } from './fold-branches.js'
+export { reparameterise } from './reparameterise.js'
 export { type SqueezeExciteOptions, squeezeExcite } from './squeeze-excite.js'
