@@ -40,6 +40,31 @@ test('a judge sees its own seeds, and its figures and pictures are in the report
   expect(html).toContain('seed 901')
 })
 
+test('a judge may skip seeds if it says so, and all but all of them', async () => {
+  const skipping = (skips: (seed: number) => boolean, tells = true) => ({
+    firstSeed: 900,
+    pairs: 4,
+    teacher: (): TeacherAdapter => ({
+      ...tinyTeacher({ id: 'choosy' }),
+      async *pairs(request) {
+        const seeds = [...request.seeds]
+        for (const seed of seeds.filter(skips))
+          if (tells) request.onSkip?.({ seed, reason: 'refused', message: 'not today' })
+        yield* tinyTeacher().pairs({ ...request, seeds: seeds.filter(seed => !skips(seed)) })
+      },
+    }),
+  })
+  const { metrics, record } = await run(
+    await newFolder(),
+    skipping(seed => seed === 901),
+  )
+  expect(metrics.judge?.heldOut).toBe(3)
+  expect(record.judge?.evaluation.samples.map(({ seed }) => seed)).toEqual([900, 902, 903])
+  const without = async (judge: DistillConfig['judge']) => run(await newFolder(), judge)
+  await expect(without(skipping(() => true))).rejects.toThrow(/gave 0 of 4 pairs; 4 seeds gave no pair \(4 refused\)/)
+  await expect(without(skipping(seed => seed === 901, false))).rejects.toThrow(/gave 3 of 4 pairs/)
+})
+
 test('judged by its own teacher on the held-out seeds, a student gets the figures it already has', async () => {
   const everything = { train: 4, heldOut: 2 }
   const out = await newFolder()
