@@ -10,6 +10,8 @@ import { LOSSES, measureLosses } from './losses/measure.js'
 import { csv, table } from './output.js'
 import { type Scenario, scenarios } from './scenario.js'
 import { summarise } from './statistics.js'
+import { measureQuality, QUALITY } from './students/quality.js'
+import { measureStrength, STRENGTH } from './students/strength.js'
 import { measureStylegan2, stylegan2Scenarios } from './stylegan2/measure.js'
 
 const results = resolve(dirname(fileURLToPath(import.meta.url)), '../results')
@@ -32,7 +34,7 @@ const measure = async (scenario: Scenario, rounds: number): Promise<void> => {
   write(scenario.name, csv(scenario, rows))
 }
 
-const names = [...scenarios.map(scenario => scenario.name), ...stylegan2Scenarios, SAMPLING, LOSSES]
+const names = [...scenarios.map(scenario => scenario.name), ...stylegan2Scenarios, SAMPLING, LOSSES, STRENGTH, QUALITY]
 await new Command('bench')
   .description(
     'Measures the student, the losses and the teachers, interleaved in one run, and writes CSV to benchmarks/results.',
@@ -54,6 +56,8 @@ await new Command('bench')
     }
     if (chosen.includes(SAMPLING)) write(SAMPLING, await measureSampling(rounds))
     if (chosen.includes(LOSSES)) write(LOSSES, await measureLosses(rounds))
+    if (chosen.includes(STRENGTH)) write(STRENGTH, await measureStrength())
+    if (chosen.includes(QUALITY)) write(QUALITY, await measureQuality())
   })
   .parseAsync()
   .catch((error: unknown) => {

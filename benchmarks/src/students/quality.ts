@@ -1,0 +1,133 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type DistillConfig, distill, type OnProgress, type Student } from '@fx/distill'
+import { l1 } from '@fx/losses'
+import { colourError, ssim } from '@fx/losses/metrics'
+import { portraitEffects, portraits } from '@fx/teacher-adapters/portraits'
+import { cost, type Preset, studentPresets, unetStudent } from '@fx/unet-student'
+import { csvOf, machine, tableOf } from '../output.js'
+import { pix2pixUnet } from './pix2pix.js'
+
+export const QUALITY = 'student-quality'
+
+/** Channels with which pix2pix costs about 20 times the preset `small`. */
+const pix2pixWidth = 44
+
+interface QualityOptions {
+  /** Side of the images, pixels. */
+  size: number
+  pairs: number
+  heldOut: number
+  steps: number
+  batchSize: number
+  onProgress?: OnProgress
+}
+
+/** What a student costs, and how well it does on held-out pairs. */
+interface QualityRow {
+  name: string
+  /** Multiply-accumulates of one image, millions. */
+  mmacs: number
+  parameters: number
+  /** Mean absolute error where the teacher changed the picture, over that of doing nothing. */
+  changedError: number
+  /** Of the output against the input where the teacher changed nothing, dB. */
+  keptPsnr: number
+  /** Of the output against the target, dB. */
+  psnr: number
+  ssim: number
+  /** Mean CIEDE2000 difference to the target. */
+  colourError: number
+}
+
+interface Contestant {
+  student: (seed: number) => Student
+  /** Peak of the schedule. */
+  learningRate: number
+}
+
+/**
+ * The students of the reference task by name: the presets, and a plain UNet as the yardstick, which learns at a lower rate
+ * (pix2pix itself, over many more steps, at 2e-4).
+ */
+const contestants = (size: number): Record<string, Contestant> => ({
+  ...Object.fromEntries(
+    (Object.keys(studentPresets) as Preset[]).map(preset => [
+      preset,
+      { student: (seed: number) => unetStudent({ preset, inputSize: size, seed }), learningRate: 8e-3 },
+    ]),
+  ),
+  pix2pix: { student: seed => pix2pixUnet({ size, width: pix2pixWidth, seed }), learningRate: 1e-3 },
+})
+
+/**
+ * The reference task: pink hair on drawn portraits. Every student sees the same pairs in the same order for the same
+ * number of steps, and is judged on the same held-out ones.
+ */
+const qualityOf = async (
+  name: string,
+  { student, learningRate }: Contestant,
+  { size, pairs, heldOut, steps, batchSize, onProgress }: QualityOptions,
+): Promise<QualityRow> => {
+  const out = await mkdtemp(join(tmpdir(), 'fx-quality-'))
+  const config: DistillConfig = {
+    out,
+    backend: 'wasm',
+    size,
+    effect: portraitEffects['hair-colour'],
+    teacher: () => portraits(),
+    student: ({ seed }) => student(seed),
+    pairs: { train: pairs, heldOut },
+    training: { steps, batchSize, learningRate, changedRegionWeight: 4, loss: l1(), evaluateEvery: 0 },
+    metrics: () => [ssim(), colourError()],
+  }
+  try {
+    const { student: trained, metrics } = await distill(config, { onProgress })
+    const { macs, parameters } = cost(trained.model as Parameters<typeof cost>[0])
+    if (trained.dispose) trained.dispose()
+    else trained.model.dispose()
+    const { changedRegion, keptRegion, fullImage } = metrics
+    const [similarity, colour] = Object.values(metrics.metrics!).map(each => each.student)
+    return {
+      name,
+      mmacs: macs / 1e6,
+      parameters,
+      changedError: changedRegion.studentMae / changedRegion.doNothingMae,
+      keptPsnr: keptRegion.psnrDb,
+      psnr: fullImage.psnrDb,
+      ssim: similarity!,
+      colourError: colour!,
+    }
+  } finally {
+    await rm(out, { recursive: true })
+  }
+}
+
+/** Trains and measures every contestant at 64 pixels, prints a table, and returns the CSV. */
+export const measureQuality = async (): Promise<string> => {
+  console.log('\nThe presets and a plain pix2pix UNet on the reference task')
+  const options = { size: 64, pairs: 2000, heldOut: 128, steps: 500, batchSize: 8 }
+  const rows: QualityRow[] = []
+  const chosen = contestants(options.size)
+  for (const [name, contestant] of Object.entries(chosen)) {
+    rows.push(await qualityOf(name, contestant, options))
+    console.log(`  ${name} is trained`)
+  }
+  const cells = rows.map(row => [
+    row.name,
+    row.mmacs.toFixed(2),
+    row.parameters.toString(),
+    row.changedError.toFixed(3),
+    row.keptPsnr.toFixed(2),
+    row.psnr.toFixed(2),
+    row.ssim.toFixed(4),
+    row.colourError.toFixed(3),
+  ])
+  console.log(tableOf(['', 'MMAC', 'parameters', 'changed error', 'kept dB', 'PSNR', 'SSIM', 'CIEDE2000'], cells))
+  const { size, pairs, heldOut, steps, batchSize } = options
+  return csvOf(
+    'student,mmacs,parameters,changed_error,kept_psnr_db,psnr_db,ssim,colour_error,size,pairs,held_out,steps,batch,learning_rate,node,cpu',
+    cells.map(row => [...row, size, pairs, heldOut, steps, batchSize, chosen[row[0]!]!.learningRate, ...machine()]),
+  )
+}
