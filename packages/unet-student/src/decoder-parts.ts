@@ -1,3 +1,4 @@
+import { FxError, oneOf } from '@fx/core'
 import {
   type BlockOptions,
   convBatchNorm,
@@ -44,35 +45,52 @@ export const reduceChannels = (
   return layers.reLU({ name: `${name}_relu`, maxValue: 6 }).apply(modulated) as SymbolicTensor
 }
 
-/** Doubles height and width of `[N, H, W, C]`. Layer: `<name>`. */
+/**
+ * Doubles height and width of `[N, H, W, C]`. Layer: `<name>`.
+ *
+ * @throws FxError `invalid-argument` for an unknown upsampling.
+ */
 export const upsample = (
   x: SymbolicTensor,
   { name, upsampling = 'bilinear' }: { name: string; upsampling?: Upsampling },
-): SymbolicTensor => layers.upSampling2d({ name, size: [2, 2], interpolation: upsampling }).apply(x) as SymbolicTensor
+): SymbolicTensor =>
+  layers
+    .upSampling2d({ name, size: [2, 2], interpolation: oneOf('upsampling', upsampling, upsamplings) })
+    .apply(x) as SymbolicTensor
 
 /**
  * Joins an encoder's feature to the decoder's, both of one height and width.
  *
  * Layers: `<name>_concat`; or `<name>_skip`, its batch normalisation and activation, and `<name>_add`.
+ *
+ * @throws FxError `invalid-argument` for an unknown skip, `shape-mismatch` for features of different sizes.
  */
 export const joinFeature = (
   x: SymbolicTensor,
   feature: SymbolicTensor,
   { skip = 'concat', name, batchNorm, seed }: BlockOptions & { skip?: Skip },
 ): SymbolicTensor => {
-  if (skip === 'concat') {
+  const sizes = [x, feature].map(({ shape }) => `${shape[1]}x${shape[2]}`)
+  if (sizes[0] !== sizes[1]) {
+    throw new FxError('shape-mismatch', `'${name}' cannot join features of ${sizes.join(' and ')}; they must be equal`)
+  }
+  if (oneOf('skip', skip, skips) === 'concat') {
     return layers.concatenate({ name: `${name}_concat` }).apply([x, feature]) as SymbolicTensor
   }
   const narrowed = convBatchNorm(feature, { batchNorm, seed, name: `${name}_skip`, filters: x.shape[3]! })
   return layers.add({ name: `${name}_add` }).apply([x, narrowed]) as SymbolicTensor
 }
 
-/** One block of a kind, which keeps the resolution: `[N, H, W, C] -> [N, H, W, filters]`. */
+/**
+ * One block of a kind, which keeps the resolution: `[N, H, W, C] -> [N, H, W, filters]`.
+ *
+ * @throws FxError `invalid-argument` for an unknown block.
+ */
 export const refine = (
   x: SymbolicTensor,
   { block, expansion, ...options }: BlockOptions & { block: DecoderBlock; filters: number; expansion: number },
 ): SymbolicTensor => {
-  switch (block) {
+  switch (oneOf('block', block, decoderBlocks)) {
     case 'invertedResidual':
       return invertedResidual(x, { ...options, expansion })
     case 'universalInvertedBottleneck':

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core'
 import '@tensorflow/tfjs-backend-cpu'
 import { input, model, type SymbolicTensor } from '@tensorflow/tfjs-layers'
 import { expect, test } from 'vitest'
-import { unetDecoder } from './index.js'
+import { applyHead, joinFeature, parameterInput, refine, unetDecoder, upsample } from './index.js'
 
 const features = (...shapes: [number, number, number][]): SymbolicTensor[] =>
   shapes.map((shape, i) => input({ name: `feature_${i}`, shape }))
@@ -63,3 +63,28 @@ test.each([
     expect(tf.memory().numTensors).toBe(before)
   },
 )
+
+test.each<[string, (a: SymbolicTensor, b: SymbolicTensor) => unknown, RegExp]>([
+  ['invalid-argument', a => upsample(a, { name: 'x', upsampling: 'cubic' as never }), /upsampling is "cubic"/],
+  [
+    'invalid-argument',
+    a => joinFeature(a, a, { name: 'x', skip: 'sum' as never }),
+    /skip is "sum"; it must be 'concat'/,
+  ],
+  ['shape-mismatch', (a, b) => joinFeature(a, b, { name: 'x' }), /'x' cannot join features of 8x8 and 4x4/],
+  [
+    'invalid-argument',
+    a => refine(a, { name: 'x', block: 'resnet' as never, filters: 4, expansion: 1 }),
+    /block is "resnet"; it must be 'invertedResidual', 'universalInvertedBottleneck' or 'depthwiseSeparable'/,
+  ],
+  ['invalid-argument', a => applyHead(a, a, { head: 'mask' as never }), /head is "mask"/],
+  ['invalid-argument', a => applyHead(a, a, { activation: 'clip' }), /it must be 'sigmoid', 'hardSigmoid' or 'linear'/],
+  ['invalid-argument', () => parameterInput([]), /at least one parameter/],
+  ['invalid-argument', () => parameterInput([{ name: 'age' } as never]), /lacks the member 'min'/],
+])('a part that is asked for what it cannot do says so: %s', (code, build, message) => {
+  const before = tf.memory().numTensors
+  const [a, b] = features([8, 8, 4], [4, 4, 4])
+  expect(() => build(a!, b!)).toThrow(message)
+  expect(() => build(a!, b!)).toThrow(expect.objectContaining({ code }))
+  expect(tf.memory().numTensors).toBe(before)
+})

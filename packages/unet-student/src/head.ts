@@ -1,3 +1,4 @@
+import { FxError, listed, oneOf, shown } from '@fx/core'
 import { layerSeed } from '@fx/mobilenet-encoder'
 import { initializers, layers, type SymbolicTensor } from '@tensorflow/tfjs-layers'
 import { type Upsampling, upsample } from './decoder-parts.js'
@@ -49,6 +50,18 @@ export interface HeadOptions {
   seed?: number
 }
 
+/** Checks a head and what goes with it, and puts the defaults in place of what is undefined. */
+export const checkHead = (head: unknown, activation: unknown, kernelSize: unknown) => {
+  const checked = oneOf('head', head ?? 'alpha', heads)
+  const size = (kernelSize ?? headKernelSizes[0]) as HeadKernelSize
+  if (!headKernelSizes.includes(size)) {
+    throw new FxError('invalid-argument', `headKernelSize is ${shown(size)}; it must be ${listed(headKernelSizes)}`)
+  }
+  const allowed: readonly HeadActivation[] = headActivations[checked]
+  const name = `headActivation of the head '${checked}'`
+  return { head: checked, activation: oneOf(name, activation ?? allowed[0], allowed), kernelSize: size }
+}
+
 /** How strongly the first weights answer: `scale` of a variance-scaling initialiser, and the bias. */
 interface Start {
   scale: number
@@ -82,14 +95,16 @@ const composite = (image: SymbolicTensor, alpha: SymbolicTensor, paint: Symbolic
  *
  * Layers: `output` is the last; before it `delta` or `paint` and `alpha`. With a strength, `alpha_gated` is where the
  * student acts.
+ *
+ * @throws FxError `invalid-argument` for an unknown head, kernel size, or an activation that the head does not have.
  */
 export const applyHead = (
   image: SymbolicTensor,
   features: SymbolicTensor,
   options: HeadOptions = {},
 ): SymbolicTensor => {
-  const { head = 'alpha', kernelSize = 3, upsampling, strength, seed = 0 } = options
-  const { activation = headActivations[head][0] } = options
+  const { upsampling, strength, seed = 0 } = options
+  const { head, activation, kernelSize } = checkHead(options.head, options.activation, options.kernelSize)
   const half = features.shape[1] !== image.shape[1]
 
   /** A convolution with its activation, brought to the image's resolution; the last of its layers is called `name`. */

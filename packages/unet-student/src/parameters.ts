@@ -67,8 +67,16 @@ const fixedDense = (
  * the model takes the values of an effect spec as they are, whatever their ranges. The model made of them owns the weights.
  *
  * Layers: `parameters`, `parameters_scaled`; with a strength `strength` and `strength_map`.
+ *
+ * @throws FxError `invalid-argument` for a parameter that is none, or no parameters at all; nothing is allocated then.
  */
 export const parameterInput = (parameters: readonly StudentParameter[]): Condition => {
+  if (checkParameters(parameters).length === 0) {
+    throw new FxError(
+      'invalid-argument',
+      'A second input needs at least one parameter; leave it out where there is none',
+    )
+  }
   const symbolic = input({ name: 'parameters', shape: [parameters.length] })
   // A range of one value tells nothing apart.
   const spans = parameters.map(({ min, max }) => max - min || 1)

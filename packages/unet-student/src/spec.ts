@@ -1,7 +1,7 @@
-import { FxError, hashJson, integerIn, oneOf, recordOf, shown } from '@fx/core'
+import { FxError, hashJson, integerIn, recordOf } from '@fx/core'
 import { type Encoder, type EncoderSpec, encoderFromSpec } from '@fx/mobilenet-encoder'
 import { type DecoderSpec, featuresOf, type UnetDecoderOptions, unetDecoder } from './decoder.js'
-import { type Head, type HeadActivation, type HeadKernelSize, headActivations, headKernelSizes, heads } from './head.js'
+import { checkHead, type Head, type HeadActivation, type HeadKernelSize } from './head.js'
 import { checkParameters, type StudentParameter } from './parameters.js'
 
 /** The version of the StudentSpec format that this code writes and the newest it reads. */
@@ -48,20 +48,9 @@ export const checkInputSize = (size: unknown, encoder: Encoder): StudentSpec['in
 }
 
 /** The head's members of a spec, with their defaults in place of what is undefined. */
-export const checkHead = (head: unknown, activation: unknown, kernelSize: unknown) => {
-  const checked = oneOf('head', head ?? heads[2], heads)
-  if (kernelSize !== undefined && !headKernelSizes.includes(kernelSize as HeadKernelSize)) {
-    throw new FxError('invalid-argument', `headKernelSize is ${shown(kernelSize)}; it must be 1 or 3`)
-  }
-  return {
-    head: checked,
-    headActivation: oneOf<HeadActivation>(
-      `headActivation of the head '${checked}'`,
-      activation ?? headActivations[checked][0],
-      headActivations[checked],
-    ),
-    headKernelSize: (kernelSize ?? headKernelSizes[0]) as HeadKernelSize,
-  }
+export const headMembers = (options: { head?: unknown; headActivation?: unknown; headKernelSize?: unknown }) => {
+  const { head, activation, kernelSize } = checkHead(options.head, options.headActivation, options.headKernelSize)
+  return { head, headActivation: activation, headKernelSize: kernelSize }
 }
 
 const members = ['formatVersion', 'input', 'encoder', 'decoder', 'head']
@@ -111,7 +100,7 @@ export const parseStudentSpec = (value: unknown): StudentSpec => {
     input: checkInputSize(recordOf('The input of a student spec', spec.input, ['height', 'width']), encoder),
     encoder: encoder.spec,
     decoder: decoder.spec,
-    ...checkHead(spec.head, spec.headActivation, spec.headKernelSize),
+    ...headMembers(spec),
     parameters: first ? [] : checkParameters(spec.parameters),
   }
 }
@@ -138,7 +127,7 @@ const without = (value: object, names: readonly string[]): Record<string, unknow
 export const studentSpecHash = (spec: StudentSpec): string => {
   const { decoder, head, headActivation, headKernelSize, parameters } = spec
   const { block, squeezeExcite, resolution } = unetDecoder().spec
-  const defaults = checkHead(head, undefined, undefined)
+  const defaults = headMembers({ head })
   const sameAs1 =
     parameters.length === 0 &&
     decoder.block === block &&

@@ -188,7 +188,7 @@ test.each<[Partial<Record<keyof UnetStudentOptions, unknown>>, RegExp]>([
     { head: 'residual', headActivation: 'sigmoid' },
     /headActivation of the head 'residual' is "sigmoid"; it must be 'clip' or 'linear'/,
   ],
-  [{ headKernelSize: 5 }, /headKernelSize is 5; it must be 1 or 3/],
+  [{ headKernelSize: 5 }, /headKernelSize is 5; it must be 3 or 1/],
   [{ preset: 'tiny' }, /preset is "tiny"; it must be 'nano', 'small', 'base' or 'large'/],
   [{ parameters: { strength: 1 } }, /A parameter of a student lacks the member 'min'/],
   [{ parameters: { strength: { min: 1, max: 0 } } }, /parameters.strength.max is 0; it must be a number from 1 to/],

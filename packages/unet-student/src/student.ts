@@ -6,9 +6,9 @@ import { applyHead, type Head, type HeadActivation, type HeadKernelSize } from '
 import { checkParameters, parameterInput } from './parameters.js'
 import { type Preset, presetOptions } from './presets.js'
 import {
-  checkHead,
   checkInputSize,
   checkLevels,
+  headMembers,
   parseStudentSpec,
   STUDENT_FORMAT_VERSION,
   type StudentSpec,
@@ -108,7 +108,7 @@ export const unetStudent = (options: UnetStudentOptions): Student => {
     input: checkInputSize(chosen.inputSize, encoder),
     encoder: encoder.spec,
     decoder: decoder.spec,
-    ...checkHead(chosen.head, chosen.headActivation, chosen.headKernelSize),
+    ...headMembers(chosen),
     parameters: checkParameters(
       Object.entries(chosen.parameters ?? {}).map(([name, range]) => ({ name, min: range?.min, max: range?.max })),
     ),
