@@ -14,7 +14,7 @@ export type {
 } from './config/types.js'
 export { cachePairs } from './data/cache.js'
 export { writeReport } from './report/report.js'
-export { type DistillOptions, type DistillResult, distill } from './run/distill.js'
+export { type DistillOptions, type DistillResult, distill, distillUntil } from './run/distill.js'
 export type { OnProgress, Phase, ProgressEvent } from './run/progress.js'
 export type { Metrics, RunRecord, ShownSample } from './run/record.js'
 export type { Evaluation, SampleFigures } from './training/evaluate.js'

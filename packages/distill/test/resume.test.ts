@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs-core'
 import { beforeAll, expect, test } from 'vitest'
-import { type DistillConfig, distill } from '../src/index.js'
+import { type DistillConfig, distill, distillUntil } from '../src/index.js'
 import { tinyConfig, tinyStudent, tinyTeacher } from './fixtures/tiny.js'
 
 const folder = async (): Promise<string> => join(await mkdtemp(join(tmpdir(), 'fx-resume-')), 'run')
@@ -40,6 +40,24 @@ test('a run that was stopped twice and resumed is the unbroken run, bit for bit'
   const record = JSON.parse(await readFile(join(out, 'run.json'), 'utf8'))
   expect(record.history).toEqual(unbroken.record.history)
   expect(await readdir(join(out, 'logs'))).toHaveLength(3)
+})
+
+test('trained step by step, with figures in between, it is the unbroken run as well', async () => {
+  const out = await folder()
+  const before = tf.memory().numTensors
+  const early = await distillUntil(5, tinyConfig(out))
+  expect(early.heldOut).toBe(8)
+  // What a search would ask again after it was killed.
+  expect(await distillUntil(5, tinyConfig(out))).toEqual(early)
+  const later = await distillUntil(11, tinyConfig(out))
+  expect(later.fullImage.studentMae).not.toBe(early.fullImage.studentMae)
+  expect(tf.memory().numTensors).toBe(before)
+  await expect(distillUntil(10, tinyConfig(out))).rejects.toMatchObject({ code: 'resume-mismatch' })
+  await expect(distillUntil(13, tinyConfig(out))).rejects.toThrow(/step is 13; it must be a whole number from 1 to 12/)
+  expect(tf.memory().numTensors).toBe(before)
+  expect((await runOut(tinyConfig(out))).equals(unbroken.weights)).toBe(true)
+  const record = JSON.parse(await readFile(join(out, 'run.json'), 'utf8'))
+  expect(record.history).toEqual(unbroken.record.history)
 })
 
 test('another seed gives other weights', async () => {

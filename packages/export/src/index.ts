@@ -1,3 +1,4 @@
+export { type MeasureOptions, measureInterleaved } from './bundle/measure.js'
 export { type ExportOptions, exportGraphModel } from './export-graph-model.js'
 export type {
   Constant,

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { FxError } from '@fx/core'
+import { FxError, integerIn } from '@fx/core'
 import { writeFileAtomic } from '@fx/core/node'
 import type { TeacherAdapter } from '@fx/teacher-adapters'
 import { resolveConfig } from '../config/resolve.js'
@@ -9,6 +9,7 @@ import { checkTeacher } from '../data/collect.js'
 import { openEventLog } from '../logs/event-log.js'
 import { writeReportOf } from '../report/report.js'
 import { readCheckpoint } from '../training/checkpoint.js'
+import type { Evaluation } from '../training/evaluate.js'
 import { checkStudent } from '../training/forward.js'
 import type { TrainingState } from '../training/train.js'
 import { openBackend, withFastTeacher } from './backend.js'
@@ -54,16 +55,12 @@ export const disposeStudent = (student: Student): void => {
   else student.model.dispose()
 }
 
-/**
- * The whole way from a teacher to a trained student: pairs, training, evaluation on held-out pairs, export, report. All
- * of it lands in `config.out`. Run again after it was killed, it goes on from the last checkpoint and ends in the same
- * weights.
- *
- * @throws FxError `invalid-argument`, `shape-mismatch`, `unknown-effect`, ... for a config, teacher and student that do
- *   not fit; `aborted`, `not-finite`, `write-failed` while training, with the last checkpoint intact; `resume-mismatch`
- *   when the folder holds a run of another config.
- */
-export const distill = async (config: DistillConfig, options: DistillOptions = {}): Promise<DistillResult> => {
+/** Opens what a run needs, and disposes the teacher and the loss when the work is over; the student only when it failed. */
+const opened = async <T>(
+  config: DistillConfig,
+  options: DistillOptions,
+  work: (run: Run) => Promise<T>,
+): Promise<T> => {
   const resolved = resolveConfig(config)
   const clock = stopwatch(options.onProgress)
   const backend = await announced(clock.onProgress, 'backend', async () => {
@@ -77,7 +74,7 @@ export const distill = async (config: DistillConfig, options: DistillOptions = {
     checkTeacher(teacher, resolved)
     student = await resolved.student({ seed: resolved.seed, size: resolved.size, effect: resolved.effect })
     checkStudent(student, resolved)
-    return await run({ config: resolved, teacher, student, backend, clock, options })
+    return await work({ config: resolved, teacher, student, backend, clock, options })
   } catch (error) {
     if (student) disposeStudent(student)
     throw error
@@ -87,14 +84,70 @@ export const distill = async (config: DistillConfig, options: DistillOptions = {
   }
 }
 
+/**
+ * The whole way from a teacher to a trained student: pairs, training, evaluation on held-out pairs, export, report. All
+ * of it lands in `config.out`. Run again after it was killed, it goes on from the last checkpoint and ends in the same
+ * weights.
+ *
+ * @throws FxError `invalid-argument`, `shape-mismatch`, `unknown-effect`, ... for a config, teacher and student that do
+ *   not fit; `aborted`, `not-finite`, `write-failed` while training, with the last checkpoint intact; `resume-mismatch`
+ *   when the folder holds a run of another config.
+ */
+export const distill = (config: DistillConfig, options: DistillOptions = {}): Promise<DistillResult> =>
+  opened(config, options, run)
+
+/**
+ * The first part of a run: trains up to a step of the config's schedule, tells how the averaged weights do on the
+ * held-out pairs, and leaves a checkpoint in `config.out`. A later call with another step, or `distill`, goes on from it
+ * and ends in the weights of an unbroken run. So many students can be compared early and a few be trained on.
+ *
+ * @throws FxError as `distill`; `invalid-argument` for a step beyond the schedule; `resume-mismatch` when the folder's run
+ *   is past the step already.
+ */
+export const distillUntil = async (
+  step: number,
+  config: DistillConfig,
+  options: DistillOptions = {},
+): Promise<Evaluation> => {
+  integerIn('step', step, 1, config.training.steps)
+  return opened(config, options, async context => {
+    const { config, student } = context
+    const { fingerprint, path, from } = await begin(context)
+    const done = from?.state.step ?? 0
+    if (done > step) {
+      throw new FxError('resume-mismatch', `The run in ${config.out} is at step ${done} already, past ${step}`, {
+        details: { done, step },
+      })
+    }
+    const { pairs, seeds } = await withFastTeacher(() => pairsPhase(context))
+    await clear(config.out, from === undefined)
+    const log = await openEventLog(join(config.out, runFiles.logs), from && done + 1)
+    try {
+      await trainingPhase(context, { pairs, seeds, fingerprint, from, until: step, path }, log)
+    } finally {
+      await log.close()
+    }
+    const evaluation = await evaluationPhase(context, pairs, seeds.heldOut)
+    disposeStudent(student)
+    return evaluation
+  })
+}
+
+/** The run's identity, and the checkpoint that it goes on from. */
+const begin = async ({ config, student, teacher, clock, options }: Run) => {
+  const fingerprint = await fingerprintOf(config, student, teacher)
+  const path = join(config.out, runFiles.checkpoint)
+  const from = options.fresh ? undefined : await readCheckpoint<TrainingState>(path)
+  if (from) checkFingerprint(from.state.fingerprint, fingerprint, config.out)
+  clock.before = from?.state.seconds ?? 0
+  return { fingerprint, path, from }
+}
+
 const run = async (context: Run): Promise<DistillResult> => {
-  const { config, teacher, student, clock, options } = context
+  const { config, student, clock } = context
   const folder = config.out
   const { onProgress } = clock
-  const fingerprint = await fingerprintOf(config, student, teacher)
-  const checkpointPath = join(folder, runFiles.checkpoint)
-  const from = options.fresh ? undefined : await readCheckpoint<TrainingState>(checkpointPath)
-  if (from) checkFingerprint(from.state.fingerprint, fingerprint, folder)
+  const { fingerprint, path, from } = await begin(context)
   const finished = from?.state.step === config.training.steps ? await finishedRecord(config) : undefined
   if (finished) {
     await loadStudent(join(folder, runFiles.student), student)
@@ -104,13 +157,12 @@ const run = async (context: Run): Promise<DistillResult> => {
     })
     return { folder, metrics: metricsOf(finished), record: finished, student, alreadyFinished: true }
   }
-  clock.before = from?.state.seconds ?? 0
 
   const { pairs, seeds, duplicates } = await withFastTeacher(() => pairsPhase(context))
   await clear(folder, from === undefined)
   const log = await openEventLog(join(folder, runFiles.logs), from && from.state.step + 1)
   try {
-    const history = await trainingPhase(context, { pairs, seeds, fingerprint, from, path: checkpointPath }, log)
+    const history = await trainingPhase(context, { pairs, seeds, fingerprint, from, path }, log)
     const evaluation = await evaluationPhase(context, pairs, seeds.heldOut)
     const { samples, ...pooled } = evaluation
     history.evaluations.push({ step: config.training.steps, ...pooled })

@@ -58,11 +58,11 @@ const refuseUnchanged = async (pairs: PairSet, seeds: readonly number[], config:
 /** Trains, and tells the log. */
 export const trainingPhase = (
   { config, student, clock, options }: Run,
-  data: Pick<TrainOptions, 'pairs' | 'seeds' | 'fingerprint' | 'from' | 'path'>,
+  data: Pick<TrainOptions, 'pairs' | 'seeds' | 'fingerprint' | 'from' | 'until' | 'path'>,
   log: EventLog,
 ): Promise<History> =>
   announced(clock.onProgress, 'training', async () => {
-    const { steps } = config.training
+    const steps = data.until ?? config.training.steps
     const start = data.from?.state.step ?? 0
     const value = await train({
       config,
@@ -82,10 +82,11 @@ export const trainingPhase = (
         }),
       onEvaluation: ({ step, ...figures }) => logEvaluation(log, step, figures),
     })
+    const last = value.curve.at(-1)
     const went = start > 0 ? `from step ${start} to ${steps}` : `${steps} steps`
     return {
       value,
-      message: `${went}, batches of ${config.training.batchSize}; last loss ${value.curve.at(-1)!.loss.toPrecision(3)}`,
+      message: `${went}, batches of ${config.training.batchSize}${last ? `; last loss ${last.loss.toPrecision(3)}` : ''}`,
     }
   })
 

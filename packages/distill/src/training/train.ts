@@ -57,6 +57,8 @@ export interface TrainOptions {
   path: string
   /** The checkpoint to go on from. */
   from?: Checkpoint<TrainingState>
+  /** Stop after this step, with a checkpoint from which a later run goes on. Default: all of the config's steps. */
+  until?: number
   /** Seconds the run has taken up to now. */
   seconds: () => number
   signal?: AbortSignal
@@ -136,6 +138,7 @@ interface Work {
 const loop = async (options: TrainOptions, work: Work): Promise<History> => {
   const { config, from, signal, fingerprint } = options
   const { steps, checkpointEvery, evaluateEvery, logEvery } = config.training
+  const { until = steps } = options
   const history: History = from?.state.history ?? { curve: [], evaluations: [] }
   let { step, window } = from?.state ?? { step: 0, window: emptyWindow() }
   let written = step
@@ -148,7 +151,7 @@ const loop = async (options: TrainOptions, work: Work): Promise<History> => {
 
   const batchAt = batches(options)
   let next = prefetch(batchAt, step)
-  while (step < steps) {
+  while (step < until) {
     const batch = await next
     next = prefetch(batchAt, step + 1)
     const figures = await work.step(batch, step)
@@ -167,10 +170,10 @@ const loop = async (options: TrainOptions, work: Work): Promise<History> => {
       history.evaluations.push(point)
       await options.onEvaluation?.(point)
     }
-    if (step % checkpointEvery === 0 || step === steps) await checkpoint()
+    if (step % checkpointEvery === 0 || step === until) await checkpoint()
     // Timers and signals get their turn: a step on a synchronous backend never waits.
     await new Promise(setImmediate)
-    if (signal?.aborted && step < steps) {
+    if (signal?.aborted && step < until) {
       if (written !== step) await checkpoint()
       throw new FxError('aborted', `Stopped after step ${step} of ${steps}; a checkpoint is written`, {
         details: { step, steps },
