@@ -2,7 +2,8 @@ import { FxError, type SeededRandom, seededRandom } from '@fx/core'
 import { afterAll, describe, expect, it } from 'vitest'
 import { fixture } from '../test/fixtures.js'
 import { mutate } from '../test/mutate.js'
-import { type Checkpoint, openCheckpoint } from './index.js'
+import { tinyTfjs } from '../test/tfjs.js'
+import { type Checkpoint, type OpenOptions, openCheckpoint } from './index.js'
 
 const elementTypes: Record<string, unknown> = {
   float64: Float64Array,
@@ -34,9 +35,9 @@ const load = async (checkpoint: Checkpoint): Promise<Loaded> => {
   return loaded
 }
 
-const attempt = async (bytes: Uint8Array): Promise<Loaded | FxError> => {
+const attempt = async (bytes: Uint8Array, options: OpenOptions = {}): Promise<Loaded | FxError> => {
   try {
-    return await load(await openCheckpoint(bytes))
+    return await load(await openCheckpoint(bytes, options))
   } catch (error) {
     if (FxError.isInstance(error) && ['corrupt-file', 'unsupported'].includes(error.code)) return error
     throw error
@@ -56,7 +57,8 @@ const fuzz = async (name: string, copies: number, random: SeededRandom): Promise
   const checked = name.endsWith('.zip.pt') ? await load(await openCheckpoint(original)) : undefined
   let [read, refused] = [0, 0]
   for (let copy = 0; copy < copies; copy++) {
-    const result = await attempt(mutate(original, random))
+    // The checksums of a .keras are those of whole files: with them few faults would reach the reader of the weights.
+    const result = await attempt(mutate(original, random), { checksums: !name.endsWith('.keras') })
     if (result instanceof Map) {
       read++
       if (checked) expect(result).toEqual(checked)
@@ -80,6 +82,9 @@ describe('mutated checkpoints give tensors or a typed error', () => {
     'tiny.tf2.pkl',
     'tiny.tf4.pkl',
     'tiny.npy',
+    'tiny.keras2.h5',
+    'tiny.keras2-model.h5',
+    'tiny.keras',
   ])('10,000 copies of %s', async name => {
     const { read, refused } = await fuzz(name, 10_000, seededRandom('fuzz', name))
     expect(read + refused).toBe(10_000)
@@ -96,6 +101,37 @@ describe('mutated checkpoints give tensors or a typed error', () => {
   )
 })
 
+describe('a tfjs model', () => {
+  const { json, shards } = tinyTfjs()
+  const open = (text: Uint8Array, files: ReadonlyMap<string, Uint8Array>) =>
+    attempt(text, { shards: path => files.get(path) ?? new Uint8Array(0) })
+
+  it('with 10,000 faults in model.json or shards gives tensors or a typed error', async () => {
+    const random = seededRandom('fuzz', 'tfjs')
+    let read = 0
+    for (let copy = 0; copy < 10_000; copy++) {
+      const files = new Map(shards)
+      const fault = random.integer(3)
+      if (fault > 0) files.set(`part${fault}.bin`, mutate(files.get(`part${fault}.bin`)!, random))
+      const result = await open(fault > 0 ? json : mutate(json, random), files)
+      if (result instanceof Map) read++
+    }
+    expect(Math.min(read, 10_000 - read)).toBeGreaterThan(300)
+  })
+
+  it('cut anywhere is refused, as truncated', async () => {
+    for (let length = 0; length < json.length; length++)
+      expect(await open(json.subarray(0, length), shards), `${length} bytes`).toMatchObject({
+        details: { truncated: true },
+      })
+    const last = shards.get('part2.bin')!
+    for (let length = 0; length < last.length; length++)
+      expect(await open(json, new Map([...shards, ['part2.bin', last.subarray(0, length)]]))).toMatchObject({
+        details: { truncated: true },
+      })
+  })
+})
+
 describe('every prefix of a checkpoint is refused', () => {
   it.each([
     'tiny.safetensors',
@@ -106,6 +142,9 @@ describe('every prefix of a checkpoint is refused', () => {
     'tiny.tf2.pkl',
     'tiny.tf4.pkl',
     'tiny.npy',
+    'tiny.keras2.h5',
+    'tiny.keras2-model.h5',
+    'tiny.keras',
   ])('%s, as truncated', async name => {
     const whole = fixture(name)
     for (let length = 0; length < whole.length; length++) {

@@ -49,3 +49,38 @@ export const bytesSource = (data: Uint8Array, name?: string): ByteSource => {
   }
   return source
 }
+
+/** `size` bytes of a source from `offset`, as a source; the whole one is still its owner's to close. */
+export const partOf = (whole: ByteSource, offset: number, size: number): ByteSource => {
+  checkRange(whole, offset, size)
+  const source: ByteSource = {
+    size,
+    ...(whole.name === undefined ? {} : { name: whole.name }),
+    read: async (at, length) => {
+      checkRange(source, at, length)
+      return whole.read(offset + at, length)
+    },
+  }
+  return source
+}
+
+/** Sources one behind the other, as one; they are still their owner's to close. */
+export const joinedSource = (parts: readonly ByteSource[], name?: string): ByteSource => {
+  const source: ByteSource = {
+    size: parts.reduce((sum, part) => sum + part.size, 0),
+    ...(name === undefined ? {} : { name }),
+    read: async (offset, length) => {
+      checkRange(source, offset, length)
+      const bytes = new Uint8Array(length)
+      let begin = 0
+      for (const part of parts) {
+        const from = Math.max(offset, begin)
+        const to = Math.min(offset + length, begin + part.size)
+        if (from < to) bytes.set(await part.read(from - begin, to - from), from - offset)
+        begin += part.size
+      }
+      return bytes
+    },
+  }
+  return source
+}

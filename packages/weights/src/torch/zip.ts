@@ -4,7 +4,7 @@ import { runPickle } from '../pickle/machine.js'
 import type { Budget, GlobalSpec, PyValue } from '../pickle/values.js'
 import { type ByteSource, bytesSource } from '../source.js'
 import { crc32 } from '../zip/crc32.js'
-import { locateEntry, readZipDirectory, type ZipEntry } from '../zip/directory.js'
+import { locateEntry, type ZipEntry } from '../zip/directory.js'
 import { storageTable } from './globals.js'
 
 const maxPickle = 64 * 2 ** 20
@@ -15,13 +15,14 @@ const maxPickle = 64 * 2 ** 20
  */
 export const readTorchZip = async (
   source: ByteSource,
+  entries: ReadonlyMap<string, ZipEntry>,
   globals: ReadonlyMap<string, GlobalSpec>,
   budget: Budget,
   checksums: boolean,
 ): Promise<PyValue> => {
-  const entries = await readZipDirectory(source)
   const main = [...entries.keys()].find(name => /^[^/]*\/data\.pkl$/.test(name))
-  if (main === undefined) throw unsupported(source, `it is a zip file without a torch checkpoint's data.pkl`)
+  if (main === undefined)
+    throw unsupported(source, `it is a zip file without a torch checkpoint's data.pkl or Keras's model.weights.h5`)
   const root = main.slice(0, -'data.pkl'.length)
   if (entries.has(`${root}constants.pkl`))
     throw unsupported(source, 'it is a TorchScript program; save its state_dict() with torch.save instead')

@@ -12,9 +12,9 @@ for (let byte = 0; byte < 256; byte++)
     tables[n]![byte] = (before >>> 8) ^ first[before & 255]!
   }
 
-/** CRC-32 (ISO-HDLC), as zip has it. */
-export const crc32 = (bytes: Uint8Array): number => {
-  let crc = -1
+/** CRC-32 (ISO-HDLC), as zip has it; of several pieces, given that of those before. */
+export const crc32 = (bytes: Uint8Array, before = 0): number => {
+  let crc = ~before
   let at = 0
   for (const end = bytes.length - 3; at < end; at += 4) {
     crc ^= bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)

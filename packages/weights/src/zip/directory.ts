@@ -22,8 +22,8 @@ const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes
 const names = new TextDecoder()
 
 /**
- * Reads a zip's directory, zip64 included. Compressed or encrypted entries are refused: torch stores its entries as they
- * are, so that they can be read in ranges.
+ * Reads a zip's directory, zip64 included. Compressed or encrypted entries are refused: torch and Keras store theirs as
+ * they are, so that they can be read in ranges.
  */
 export const readZipDirectory = async (source: ByteSource): Promise<ReadonlyMap<string, ZipEntry>> => {
   const { offset, size, count } = await findDirectory(source)
@@ -56,7 +56,7 @@ const readEntry = (source: ByteSource, fixed: Uint8Array, extra: Uint8Array): Zi
   if (view.getUint16(8, true) & 1) throw unsupported(source, `its zip entry '${name}' is encrypted`)
   const method = view.getUint16(10, true)
   if (method !== 0)
-    throw unsupported(source, `its zip entry '${name}' is compressed (method ${method}); torch stores its entries`)
+    throw unsupported(source, `its zip entry '${name}' is compressed (method ${method}); torch and Keras store theirs`)
   const wide = zip64Values(extra)
   const wideOr = (value: number): number => {
     if (value !== 0xffffffff) return value
