@@ -104,30 +104,32 @@ const qualityOf = async (
   }
 }
 
-/** Trains and measures every contestant at 64 pixels, prints a table, and returns the CSV. */
+const header = ['', 'MMAC', 'parameters', 'changed error', 'kept dB', 'PSNR', 'SSIM', 'CIEDE2000']
+
+const cellsOf = (row: QualityRow): string[] => [
+  row.name,
+  row.mmacs.toFixed(2),
+  row.parameters.toString(),
+  row.changedError.toFixed(3),
+  row.keptPsnr.toFixed(2),
+  row.psnr.toFixed(2),
+  row.ssim.toFixed(4),
+  row.colourError.toFixed(3),
+]
+
+/** Trains and measures every contestant at 64 pixels, prints a row for each when it is done, and returns the CSV. */
 export const measureQuality = async (): Promise<string> => {
   console.log('\nThe presets and a plain pix2pix UNet on the reference task')
   const options = { size: 64, pairs: 2000, heldOut: 128, steps: 500, batchSize: 8 }
-  const rows: QualityRow[] = []
-  const chosen = contestants(options.size)
-  for (const [name, contestant] of Object.entries(chosen)) {
-    rows.push(await qualityOf(name, contestant, options))
-    console.log(`  ${name} is trained`)
-  }
-  const cells = rows.map(row => [
-    row.name,
-    row.mmacs.toFixed(2),
-    row.parameters.toString(),
-    row.changedError.toFixed(3),
-    row.keptPsnr.toFixed(2),
-    row.psnr.toFixed(2),
-    row.ssim.toFixed(4),
-    row.colourError.toFixed(3),
-  ])
-  console.log(tableOf(['', 'MMAC', 'parameters', 'changed error', 'kept dB', 'PSNR', 'SSIM', 'CIEDE2000'], cells))
   const { size, pairs, heldOut, steps, batchSize } = options
+  const rows: (string | number)[][] = []
+  for (const [name, contestant] of Object.entries(contestants(size))) {
+    const cells = cellsOf(await qualityOf(name, contestant, options))
+    console.log(tableOf(header, [cells]))
+    rows.push([...cells, size, pairs, heldOut, steps, batchSize, contestant.learningRate, ...machine()])
+  }
   return csvOf(
     'student,mmacs,parameters,changed_error,kept_psnr_db,psnr_db,ssim,colour_error,size,pairs,held_out,steps,batch,learning_rate,node,cpu',
-    cells.map(row => [...row, size, pairs, heldOut, steps, batchSize, chosen[row[0]!]!.learningRate, ...machine()]),
+    rows,
   )
 }
