@@ -1,0 +1,1 @@
+export { type FaceEncoderWeightsOptions, faceEncoderWeights } from './weights/face.js'
