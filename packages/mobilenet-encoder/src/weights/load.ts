@@ -117,7 +117,7 @@ const notesOf = (timm: boolean, stem: Layer, folded: number): string[] => {
   const epsilon = behind(stem).getConfig().epsilon as number
   if (folded > 0)
     return [
-      'the checkpoint has its batch normalisations folded, so that their statistics are unknown: they are mean 0 and variance 1, right in inference; in training batches are normalised by their own.',
+      'the checkpoint has its batch normalisations folded, so that their statistics are unknown: they are mean 0 and variance 1, right in inference. Before a training, calibrateBatchNorm gives them those of your images.',
     ]
   if (timm && epsilon > 1e-4)
     return [

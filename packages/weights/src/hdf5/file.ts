@@ -48,8 +48,26 @@ const readSuperblock = async (source: ByteSource): Promise<number> => {
   return root.number(8)
 }
 
+/**
+ * The source for reading the structure, with a limit on all of it: parts may overlap, and a small file could have many
+ * large ones. A sound structure is read about once, some hundred bytes at a time.
+ */
+const limited = (source: ByteSource): ByteSource => {
+  let left = 2 * source.size + 64 * 2 ** 20
+  return {
+    size: source.size,
+    ...(source.name === undefined ? {} : { name: source.name }),
+    read: (offset, length) => {
+      left -= Math.max(length, 64)
+      if (left < 0) throw unsupported(source, 'its HDF5 structure refers to the same parts too often')
+      return source.read(offset, length)
+    },
+  }
+}
+
 /** Groups and datasets from the root down, each group before its members. */
-export const readHdf5 = async (source: ByteSource): Promise<Hdf5Object[]> => {
+export const readHdf5 = async (data: ByteSource): Promise<Hdf5Object[]> => {
+  const source = limited(data)
   const objects: Hdf5Object[] = []
   const seen = new Set<number>()
   const visit = async (path: string, address: number, depth: number): Promise<void> => {
@@ -63,7 +81,7 @@ export const readHdf5 = async (source: ByteSource): Promise<Hdf5Object[]> => {
     const object: Hdf5Object = { path, attributes: readAttributes(source, messages) }
     objects.push(object)
     if (messages.some(({ type }) => type === Message.layout)) {
-      object.tensor = readDataset(source, path, messages)
+      object.tensor = readDataset(data, path, messages)
       return
     }
     for (const [name, member] of await readMembers(source, messages)) {

@@ -8,6 +8,7 @@ type Members = [name: string, address: number][]
 
 /** Nodes of one group's tree: it is shallow, and a node of it has tens of members. */
 const maxNodes = 10_000
+const maxName = 4096
 
 /** The members of a group, of HDF5's old form (a tree of symbols) or its new one (links in the header). */
 export const readMembers = async (source: ByteSource, messages: readonly HeaderMessage[]): Promise<Members> => {
@@ -66,9 +67,10 @@ const readSymbol = (symbols: Block, names: Uint8Array): [string, number] => {
   const address = symbols.number(8)
   const kind = symbols.number(4)
   symbols.skip(20)
-  const end = names.indexOf(0, offset)
+  const bytes = names.subarray(offset, offset + maxName)
+  const end = bytes.indexOf(0)
   if (end < 0) throw corrupt(symbols.source, 'a name of its HDF5 structure is not in its heap')
-  const name = new TextDecoder().decode(names.subarray(offset, end))
+  const name = new TextDecoder().decode(bytes.subarray(0, end))
   if (kind === 2) throw unsupported(symbols.source, `its HDF5 '${name}' is a link to somewhere else`)
   return [name, address]
 }

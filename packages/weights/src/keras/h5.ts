@@ -19,10 +19,10 @@ export const readKerasH5 = async (
   const objects = await readHdf5(source)
   const byPath = new Map(objects.map(object => [object.path, object]))
   const contents: Contents = { tensors: new Map(), modules: new Map(), metadata: nullRecord() }
-  const layers = layersOf(objects)
+  const legacy = legacyNames(objects)
   for (const { path, tensor } of objects) {
     if (!tensor) continue
-    const name = legacyName(path, layers) ?? (await numberedName(path, byPath, layerNames)) ?? path
+    const name = legacy.get(path) ?? (await numberedName(path, byPath, layerNames)) ?? path
     addTensor(source, contents, name, tensor)
   }
   if (contents.tensors.size === 0) throw unsupported(source, 'it is an HDF5 file without weights')
@@ -35,31 +35,37 @@ export const readKerasH5 = async (
   return contents
 }
 
-/** By the path of each group that lists its weights: the prefix of their names, and where the rest of it begins. */
-const layersOf = (objects: readonly Hdf5Object[]): Map<string, string> => {
-  const layers = new Map<string, string>()
-  for (const { path, attributes } of objects) {
-    if (!attributes.has('weight_names')) continue
-    const name = path.replace(/^model_weights\//, '')
-    const folders = new Set(
-      objects
-        .filter(object => object.tensor && object.path.startsWith(`${path}/`))
-        .map(object => object.path.slice(path.length + 1).replace(/\/?[^/]*$/, '')),
-    )
-    // A layer's own weights repeat its name, sometimes with a number behind it; a model's name their layers.
-    layers.set(path, folders.size > 1 ? `${name}/*` : name)
-  }
-  return layers
-}
-
-const legacyName = (path: string, layers: ReadonlyMap<string, string>): string | undefined => {
+/** The innermost group above a path that lists its weights. */
+const layerAbove = (path: string, groups: ReadonlySet<string>): string | undefined => {
   for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
-    const layer = layers.get(path.slice(0, end))
-    if (layer === undefined) continue
-    const rest = path.slice(end + 1).replace(/:\d+$/, '')
-    return layer.endsWith('/*') ? layer.slice(0, -1) + rest : `${layer}/${rest.slice(rest.lastIndexOf('/') + 1)}`
+    if (groups.has(path.slice(0, end))) return path.slice(0, end)
   }
   return undefined
+}
+
+/** Names by path of the weights below groups that list theirs. */
+const legacyNames = (objects: readonly Hdf5Object[]): Map<string, string> => {
+  const groups = new Set(objects.filter(({ attributes }) => attributes.has('weight_names')).map(({ path }) => path))
+  const byLayer = new Map<string, string[]>()
+  for (const { path, tensor } of objects) {
+    const layer = tensor && layerAbove(path, groups)
+    if (layer === undefined) continue
+    const paths = byLayer.get(layer) ?? []
+    paths.push(path)
+    byLayer.set(layer, paths)
+  }
+  const names = new Map<string, string>()
+  for (const [layer, paths] of byLayer) {
+    const rests = paths.map(path => path.slice(layer.length + 1).replace(/:\d+$/, ''))
+    // A layer's own weights repeat its name, sometimes with a number behind it; a model's name their layers.
+    const several = new Set(rests.map(rest => rest.slice(0, rest.lastIndexOf('/') + 1))).size > 1
+    const name = layer.replace(/^model_weights\//, '')
+    paths.forEach((path, i) => {
+      const rest = rests[i]!
+      names.set(path, `${name}/${several ? rest : rest.slice(rest.lastIndexOf('/') + 1)}`)
+    })
+  }
+  return names
 }
 
 /** Keras 3 numbers its layers by class, and tells their names beside the weights. */
