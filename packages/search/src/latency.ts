@@ -8,4 +8,4 @@ export {
   parseLatencyModel,
   predictLatency,
 } from './latency/model.js'
-export { withoutWeights } from './latency/operators.js'
+export { withoutWeights, withRandomWeights } from './latency/operators.js'
