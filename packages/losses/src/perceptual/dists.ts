@@ -57,7 +57,7 @@ const meanOver = (weights: tf.Tensor4D | undefined, height: number, width: numbe
  * Weights are the user's: VGG-16 of torchvision and DISTS's `weights.pt`, each `.pt`, `.pth` or safetensors, opened with
  * `@fx/weights`. The checkpoints may be closed afterwards.
  *
- * Cost: as a training loss at 128x128 it takes about 25 times the forward and backward pass of a student of width 0.5
+ * Cost: as a training loss at 128x128 it takes about 30 times the forward and backward pass of a student of width 0.5
  * (wasm, one thread), so it is a metric first.
  *
  * Source: Ding, Ma, Wang, Simoncelli, "Image quality assessment: unifying structure and texture similarity", IEEE TPAMI

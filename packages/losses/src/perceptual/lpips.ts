@@ -26,9 +26,8 @@ export interface Lpips extends SpatialDistance {
  * Weights are the user's: a trunk of torchvision and the heads of the `lpips` package, each `.pth` or safetensors, opened
  * with `@fx/weights`. The checkpoints may be closed afterwards.
  *
- * Cost: as a training loss at 128x128, `squeeze` takes about as long as the forward and backward pass of a student of
- * width 0.5 and `alex` 1.3 times that, but `vgg` some 20 times (wasm, one thread): train with `squeeze`, judge with the
- * others.
+ * Cost: as a training loss at 128x128, `squeeze` takes 1.2 times the forward and backward pass of a student of width 0.5
+ * and `alex` 1.6 times that, but `vgg` some 25 times (wasm, one thread): train with `squeeze`, judge with the others.
  *
  * Source: Zhang, Isola, Efros, Shechtman, Wang, "The unreasonable effectiveness of deep features as a perceptual metric",
  * CVPR 2018, equation 1.
