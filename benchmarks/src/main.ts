@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
-import { dirname, resolve } from 'node:path'
+import { cpus, tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { FxError, listed } from '@fx/core'
 import { Command, Option } from 'commander'
@@ -10,7 +10,9 @@ import { LOSSES, measureLosses } from './losses/measure.js'
 import { csv, table } from './output.js'
 import { type Scenario, scenarios } from './scenario.js'
 import { summarise } from './statistics.js'
+import { LATENCY, measureLatency } from './students/latency.js'
 import { measureQuality, QUALITY } from './students/quality.js'
+import { measureSearch, SEARCH } from './students/search.js'
 import { measureStrength, STRENGTH } from './students/strength.js'
 import { measureStylegan2, stylegan2Scenarios } from './stylegan2/measure.js'
 
@@ -34,7 +36,16 @@ const measure = async (scenario: Scenario, rounds: number): Promise<void> => {
   write(scenario.name, csv(scenario, rows))
 }
 
-const names = [...scenarios.map(scenario => scenario.name), ...stylegan2Scenarios, SAMPLING, LOSSES, STRENGTH, QUALITY]
+const names = [
+  ...scenarios.map(scenario => scenario.name),
+  ...stylegan2Scenarios,
+  SAMPLING,
+  LOSSES,
+  STRENGTH,
+  QUALITY,
+  LATENCY,
+  SEARCH,
+]
 await new Command('bench')
   .description(
     'Measures the student, the losses and the teachers, interleaved in one run, and writes CSV to benchmarks/results.',
@@ -58,6 +69,12 @@ await new Command('bench')
     if (chosen.includes(LOSSES)) write(LOSSES, await measureLosses(rounds))
     if (chosen.includes(STRENGTH)) write(STRENGTH, await measureStrength())
     if (chosen.includes(QUALITY)) write(QUALITY, await measureQuality())
+    if (chosen.includes(LATENCY)) write(LATENCY, await measureLatency(rounds))
+    if (chosen.includes(SEARCH)) {
+      const { csv, svg } = await measureSearch(join(tmpdir(), 'fx-student-search'))
+      write(SEARCH, csv)
+      writeFileSync(`${results}/${SEARCH}.svg`, svg)
+    }
   })
   .parseAsync()
   .catch((error: unknown) => {

@@ -80,6 +80,7 @@ export const paretoSvg = (
     return `<circle cx="${x.at(ms)}" cy="${y.at(figure)}" r="${chosen ? 6 : 4}" class="${chosen ? 'best' : 'dot'}"><title>${escaped(id)}: ${ms.toFixed(2)} ms, ${figure.toFixed(4)}</title></circle>${label}`
   })
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="12" fill="#44464d">
+<title>Latency and held-out figure of the finalists</title>
 <style>.grid{stroke:#e4e2dc}.budget{stroke:#b3372f;stroke-dasharray:5 4}.front{fill:none;stroke:#3f7cf4;stroke-width:1.5}.dot{fill:#3f7cf4}.best{fill:#1a7f4b}</style>
 <rect width="${width}" height="${height}" fill="#fff"/>
 <rect x="${band.from}" y="${top}" width="${(Number(band.to) - Number(band.from)).toFixed(1)}" height="${bottom - top}" fill="#b3372f" opacity=".06"/>

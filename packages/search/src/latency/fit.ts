@@ -87,8 +87,8 @@ const errorOf = (pairs: readonly { predicted: number; ms: number }[]) => ({
 /**
  * Learns how long students take on an engine. It measures the fused operators that the given graphs are made of, each as
  * the difference between many copies and one, fits for every kind (1x1 convolution, depthwise 3x3 of stride 2, ...) a
- * time that is linear in multiply-accumulates and values moved, with no negative coefficient, and sets the sum over a graph
- * in proportion to some graphs measured whole. A quarter of the operators and half of the whole graphs are kept back from
+ * time that is linear in multiply-accumulates and values moved, with no negative coefficient, and sets calls and
+ * work over a graph in proportion to some graphs measured whole. A quarter of the operators and half of the whole graphs are kept back from
  * the fit and tell its error.
  *
  * @throws FxError `invalid-argument` without graphs, `unsupported` when the engine's clock is too coarse for a kind,
@@ -142,7 +142,8 @@ export const fitLatency = async (options: FitLatencyOptions): Promise<LatencyMod
     const keepBack = all.length >= HELD_OUT ? Math.floor(all.length / HELD_OUT) : 0
     kinds[kind] = fitKind(all.slice(keepBack))
     for (const { operator, ms } of all.slice(0, keepBack)) {
-      unseen.push({ predicted: operatorMs(kinds[kind].coefficients, operator.features), ms })
+      const { call, work } = operatorMs(kinds[kind].coefficients, operator.features)
+      unseen.push({ predicted: call + work, ms })
     }
   }
 
@@ -150,15 +151,22 @@ export const fitLatency = async (options: FitLatencyOptions): Promise<LatencyMod
     formatVersion: LATENCY_FORMAT_VERSION,
     engine: engine.name,
     kinds,
-    whole: { call: 0, perValue: 0, scale: 1 },
+    whole: { call: 0, perValue: 0, callScale: 1, workScale: 1 },
     error: { operators: errorOf(unseen), graphs: { medianPercent: null, count: 0 } },
   }
   const graphMs: number[] = []
   for (const chunk of chunks(whole)) graphMs.push(...(await measure(chunk.map(withRandomWeights), chunk.length)))
   const half = Math.ceil(whole.length / 2)
-  const rows = whole.slice(0, half).map(graph => [1, valuesOf(graph), predictLatency(raw, graph).ms])
-  const [call, perValue, scale] = nonNegativeLeastSquares(rows, graphMs.slice(0, half))
-  const model = { ...raw, whole: { call: call!, perValue: perValue!, scale: scale! } }
+  const rows = whole.slice(0, half).map(graph => {
+    const parts = operatorsOf(graph).map(operator => operatorMs(kinds[operator.kind]!.coefficients, operator.features))
+    const [calls, work] = (['call', 'work'] as const).map(part => parts.reduce((sum, each) => sum + each[part], 0))
+    return [1, valuesOf(graph), calls!, work!]
+  })
+  const [call, perValue, callScale, workScale] = nonNegativeLeastSquares(rows, graphMs.slice(0, half))
+  const model: LatencyModel = {
+    ...raw,
+    whole: { call: call!, perValue: perValue!, callScale: callScale!, workScale: workScale! },
+  }
   const pairs = whole
     .slice(half)
     .map((graph, i) => ({ predicted: predictLatency(model, graph).ms, ms: graphMs[half + i]! }))

@@ -19,8 +19,11 @@ export interface LatencyModel {
   /** The engine's name. */
   engine: string
   kinds: Record<string, KindModel>
-  /** A whole graph takes `call + perValue * (values in and out) + scale * (sum over its operators)`, milliseconds. */
-  whole: { call: number; perValue: number; scale: number }
+  /**
+   * A whole graph takes `call + perValue * (values in and out) + callScale * (calls of its operators) + workScale * (the
+   * rest of them)`, milliseconds: in a graph, an operator's start and its work are slowed by different things.
+   */
+  whole: { call: number; perValue: number; callScale: number; workScale: number }
   /** Median absolute percentage errors on what the fit has not seen, and on how many; null where nothing was left for it. */
   error: {
     operators: { medianPercent: number | null; count: number }
@@ -39,9 +42,12 @@ export const valuesOf = (graph: Graph): number => {
   )
 }
 
-/** Milliseconds of one operator by the coefficients of its kind. */
-export const operatorMs = (coefficients: Partial<Features>, counted: Features): number =>
-  features.reduce((sum, name) => sum + (coefficients[name] ?? 0) * counted[name], 0)
+/** Milliseconds of one operator by the coefficients of its kind: to start it, and for its work. */
+export const operatorMs = (coefficients: Partial<Features>, counted: Features): { call: number; work: number } => {
+  const call = (coefficients.call ?? 0) * counted.call
+  const all = features.reduce((sum, name) => sum + (coefficients[name] ?? 0) * counted[name], 0)
+  return { call, work: all - call }
+}
 
 /** What a graph takes, and each of its operators in the order in which they run. */
 export interface LatencyPrediction {
@@ -55,7 +61,7 @@ export interface LatencyPrediction {
  * @throws FxError `unsupported` for an operator of a kind that was not among the measured ones, naming those.
  */
 export const predictLatency = (model: LatencyModel, graph: Graph): LatencyPrediction => {
-  const { call, perValue, scale } = model.whole
+  const { call, perValue, callScale, workScale } = model.whole
   const operators = operatorsOf(graph).map(({ kind, features, node }) => {
     const known = model.kinds[kind]
     if (known === undefined) {
@@ -66,7 +72,8 @@ export const predictLatency = (model: LatencyModel, graph: Graph): LatencyPredic
         { details: { kind, node: node.name } },
       )
     }
-    return { name: node.name, kind, ms: scale * operatorMs(known.coefficients, features) }
+    const alone = operatorMs(known.coefficients, features)
+    return { name: node.name, kind, ms: callScale * alone.call + workScale * alone.work }
   })
   const sum = operators.reduce((total, { ms }) => total + ms, 0)
   return { ms: call + perValue * valuesOf(graph) + sum, operators }
@@ -95,7 +102,7 @@ export const parseLatencyModel = (value: unknown): LatencyModel => {
   if (formatVersion !== LATENCY_FORMAT_VERSION) throw fail(`formatVersion must be ${LATENCY_FORMAT_VERSION}`)
   if (typeof engine !== 'string') throw fail('engine must be a name')
   if (!isRecord(kinds) || !isRecord(whole) || !isRecord(error)) throw fail('kinds, whole and error must be objects')
-  for (const name of ['call', 'perValue', 'scale']) {
+  for (const name of ['call', 'perValue', 'callScale', 'workScale']) {
     if (!isCost(whole[name])) throw fail(`whole.${name} must be a number from 0`)
   }
   for (const [kind, each] of Object.entries(kinds)) {
