@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type DistillConfig, distill, type OnProgress, type Student } from '@fx/distill'
 import { l1 } from '@fx/losses'
-import { colourError, ssim } from '@fx/losses/metrics'
+import { colourError, type Metric, perImage, ssim } from '@fx/losses/metrics'
+import { featureDistance } from '@fx/losses/perceptual'
+import { uncalibratedFaceFeatures } from '@fx/losses/perceptual/face'
 import { portraitEffects, portraits } from '@fx/teacher-adapters/portraits'
 import { cost, type Preset, studentPresets, unetStudent } from '@fx/unet-student'
 import { csvOf, machine, tableOf } from '../output.js'
@@ -21,6 +23,8 @@ interface QualityOptions {
   heldOut: number
   steps: number
   batchSize: number
+  /** The perceptual metric, SSIM and the error in colour. */
+  metrics: () => Metric[]
   onProgress?: OnProgress
 }
 
@@ -30,6 +34,8 @@ interface QualityRow {
   /** Multiply-accumulates of one image, millions. */
   mmacs: number
   parameters: number
+  /** Distance to the target as a network sees both that learned from photographs of faces. */
+  perceptual: number
   /** Mean absolute error where the teacher changed the picture, over that of doing nothing. */
   changedError: number
   /** Of the output against the input where the teacher changed nothing, dB. */
@@ -68,7 +74,7 @@ const contestants = (size: number): Record<string, Contestant> => ({
 const qualityOf = async (
   name: string,
   { student, learningRate }: Contestant,
-  { size, pairs, heldOut, steps, batchSize, onProgress }: QualityOptions,
+  { size, pairs, heldOut, steps, batchSize, metrics: wanted, onProgress }: QualityOptions,
 ): Promise<QualityRow> => {
   const out = await mkdtemp(join(tmpdir(), 'fx-quality-'))
   const config: DistillConfig = {
@@ -80,7 +86,7 @@ const qualityOf = async (
     student: ({ seed }) => student(seed),
     pairs: { train: pairs, heldOut },
     training: { steps, batchSize, learningRate, changedRegionWeight: 4, loss: l1(), evaluateEvery: 0 },
-    metrics: () => [ssim(), colourError()],
+    metrics: wanted,
   }
   try {
     const { student: trained, metrics } = await distill(config, { onProgress })
@@ -88,11 +94,12 @@ const qualityOf = async (
     if (trained.dispose) trained.dispose()
     else trained.model.dispose()
     const { changedRegion, keptRegion, fullImage } = metrics
-    const [similarity, colour] = Object.values(metrics.metrics!).map(each => each.student)
+    const [perceptual, similarity, colour] = Object.values(metrics.metrics!).map(each => each.student)
     return {
       name,
       mmacs: macs / 1e6,
       parameters,
+      perceptual: perceptual!,
       changedError: changedRegion.studentMae / changedRegion.doNothingMae,
       keptPsnr: keptRegion.psnrDb,
       psnr: fullImage.psnrDb,
@@ -104,12 +111,13 @@ const qualityOf = async (
   }
 }
 
-const header = ['', 'MMAC', 'parameters', 'changed error', 'kept dB', 'PSNR', 'SSIM', 'CIEDE2000']
+const header = ['', 'MMAC', 'parameters', 'perceptual', 'changed error', 'kept dB', 'PSNR', 'SSIM', 'CIEDE2000']
 
 const cellsOf = (row: QualityRow): string[] => [
   row.name,
   row.mmacs.toFixed(2),
   row.parameters.toString(),
+  row.perceptual.toFixed(4),
   row.changedError.toFixed(3),
   row.keptPsnr.toFixed(2),
   row.psnr.toFixed(2),
@@ -117,10 +125,20 @@ const cellsOf = (row: QualityRow): string[] => [
   row.colourError.toFixed(3),
 ]
 
-/** Trains and measures every contestant at 64 pixels, prints a row for each when it is done, and returns the CSV. */
+/**
+ * Trains and measures every contestant at 64 pixels, prints a row for each when it is done, and returns the CSV.
+ *
+ * @throws FxError `missing-package` without the network that judges.
+ */
 export const measureQuality = async (): Promise<string> => {
   console.log('\nThe presets and a plain pix2pix UNet on the reference task')
-  const options = { size: 64, pairs: 2000, heldOut: 128, steps: 500, batchSize: 8 }
+  const faces = featureDistance(await uncalibratedFaceFeatures())
+  const metrics = () => [
+    perImage('perceptual', ({ output, target }) => faces.distances(output, target), { ideal: 0 }),
+    ssim(),
+    colourError(),
+  ]
+  const options = { metrics, size: 64, pairs: 2000, heldOut: 128, steps: 500, batchSize: 8 }
   const { size, pairs, heldOut, steps, batchSize } = options
   const rows: (string | number)[][] = []
   for (const [name, contestant] of Object.entries(contestants(size))) {
@@ -129,7 +147,7 @@ export const measureQuality = async (): Promise<string> => {
     rows.push([...cells, size, pairs, heldOut, steps, batchSize, contestant.learningRate, ...machine()])
   }
   return csvOf(
-    'student,mmacs,parameters,changed_error,kept_psnr_db,psnr_db,ssim,colour_error,size,pairs,held_out,steps,batch,learning_rate,node,cpu',
+    'student,mmacs,parameters,perceptual,changed_error,kept_psnr_db,psnr_db,ssim,colour_error,size,pairs,held_out,steps,batch,learning_rate,node,cpu',
     rows,
   )
 }
