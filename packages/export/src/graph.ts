@@ -45,6 +45,8 @@ export type Operation =
   /** Corner-aligned at the top left (`alignCorners` and `halfPixelCenters` both false), as `UpSampling2D` does it. */
   | { op: 'resize'; method: 'bilinear' | 'nearest'; size: readonly [number, number] }
   | { op: 'pad'; rows: readonly [number, number]; columns: readonly [number, number] }
+  /** The rows and columns from the first ones on, as many as the node's shape has. */
+  | { op: 'crop'; row: number; column: number }
   | {
       op: 'pool'
       fn: 'average' | 'max'

@@ -57,6 +57,25 @@ const masked = (): tfl.LayersModel => {
   return model
 }
 
+/** A mask of half the picture's size, rounded up, brought to the whole. */
+const croppedMask = (): tfl.LayersModel => {
+  const inputs = tfl.input({ shape: [7, 6, 3] })
+  const half = apply(conv({ filters: 1, padding: 'same', strides: 2, activation: 'sigmoid' }), inputs)
+  const up = apply(layers.upSampling2d({ size: [2, 2], interpolation: 'bilinear' }), half)
+  const mask = apply(
+    layers.cropping2D({
+      cropping: [
+        [0, 1],
+        [0, 0],
+      ],
+    }),
+    up,
+  )
+  const model = tfl.model({ inputs, outputs: apply(layers.multiply(), [inputs, mask]) })
+  randomiseWeights(model, 'cropped mask')
+  return model
+}
+
 /** A mask that is an output too, and so keeps its one channel. */
 const shownMask = (): tfl.LayersModel => {
   const inputs = tfl.input({ shape: [7, 6, 3] })
@@ -97,6 +116,21 @@ const models: [string, () => tfl.LayersModel][] = [
   ],
   ['padding and depthwise', () => chain(layers.zeroPadding2d({ padding: 1 }), depthwise({ strides: 2 }))],
   ['padding alone', () => chain(layers.zeroPadding2d({ padding: [1, 2] }))],
+  [
+    'cropping',
+    () =>
+      chain(
+        layers.cropping2D({
+          cropping: [
+            [1, 2],
+            [0, 3],
+          ],
+        }),
+        conv({ kernelSize: 2 }),
+      ),
+  ],
+  ['cropping of all sides', () => chain(conv(), layers.cropping2D({ cropping: 1 }), batchNorm(), layers.reLU())],
+  ['a mask, cropped', croppedMask],
   ['bilinear upsampling', () => chain(layers.upSampling2d({ size: [2, 3], interpolation: 'bilinear' }))],
   ['nearest upsampling', () => chain(layers.upSampling2d({ size: [3, 2], interpolation: 'nearest' }))],
   ['average pooling', () => chain(layers.averagePooling2d({ poolSize: 2, padding: 'same' }))],
@@ -219,8 +253,12 @@ describe('the graph', () => {
   })
 
   test('a mask is as wide as its picture, a large concatenation is taken apart', async () => {
-    const { nodes } = optimize(await importLayersModel(masked()))
-    expect(nodes.map(({ shape }) => shape[3])).toEqual(nodes.map(() => 3))
+    for (const make of [masked, croppedMask]) {
+      const model = make()
+      const { nodes } = optimize(await importLayersModel(model))
+      expect(nodes.map(({ shape }) => shape[3])).toEqual(nodes.map(() => 3))
+      model.dispose()
+    }
     expect(await ops(decoderStage('relu6'))).not.toContain('concat')
     expect(await ops(merging(layers.concatenate()))).toContain('concat')
   })
@@ -253,6 +291,11 @@ describe('what cannot be exported is named', () => {
       /'first'.*Conv2D.*channelsFirst/,
     ],
     ['an open size', () => through(layers.upSampling2d({ name: 'up' }), open), /'up'.*UpSampling2D.*fixed/],
+    [
+      'a crop of an open size',
+      () => through(layers.cropping2D({ cropping: 1, name: 'c' }), open),
+      /'c'.*Cropping2D.*fixed/,
+    ],
     [
       'batch norm of another axis',
       () => through(batchNorm({ axis: 1, name: 'bn' })),

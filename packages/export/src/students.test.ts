@@ -1,4 +1,4 @@
-import { encoderFamilies, mobilenetEncoder } from '@fx/mobilenet-encoder'
+import { encoderFamilies, type MobilenetEncoderOptions, mobilenetEncoder } from '@fx/mobilenet-encoder'
 import {
   decoderBlocks,
   headActivations,
@@ -15,7 +15,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { backends, useBackend } from '../test/backends.js'
 import { compareWithExport } from '../test/difference.js'
 import { randomiseWeights, type TestStudentOptions, testStudent } from '../test/student.js'
-import { importLayersModel, optimize } from './index.js'
+import { freezeInput, importLayersModel, optimize } from './index.js'
 
 const expectEqual = async (model: LayersModel): Promise<void> => {
   const { difference, spread } = await compareWithExport(model)
@@ -71,6 +71,38 @@ describe.each(backends)('on %s', backend => {
     await expectEqual(student.model)
     student.dispose()
   })
+
+  test.each<[UnetStudentOptions['inputSize'], MobilenetEncoderOptions, Partial<UnetStudentOptions>]>([
+    [{ height: 33, width: 47 }, {}, { decoder: { resolution: 'half' }, headActivation: 'hardSigmoid' }],
+    [{ height: 47, width: 33 }, {}, { head: 'residual', decoder: { skip: 'add', upsampling: 'nearest' } }],
+    // Large enough for its concatenations to be taken apart.
+    [{ height: 65, width: 131 }, {}, { parameters: { strength: { min: 0, max: 1 } } }],
+    [{ height: 50, width: 70 }, { family: 'v4-conv-small' }, { head: 'direct' }],
+    [17, { family: 'v3-small' }, {}],
+  ])('the student of %o, %o, %o equals its export to 1e-4', async (inputSize, encoder, options) => {
+    const student = unetStudent({ inputSize, encoder: mobilenetEncoder({ width: 0.1, ...encoder }), ...options })
+    randomiseWeights(student.model, JSON.stringify(inputSize))
+    await expectEqual(student.model)
+    student.dispose()
+  })
+})
+
+test('a frozen parameter folds at an odd size, too: only crops are more', async () => {
+  await useBackend('cpu')
+  const kinds = async (inputSize: number) => {
+    const student = unetStudent({
+      inputSize,
+      encoder: mobilenetEncoder({ width: 0.1 }),
+      parameters: { strength: { min: 0, max: 1 } },
+    })
+    const graph = await importLayersModel(student.model)
+    const { nodes } = optimize(freezeInput('parameters', [0.5])(graph))
+    student.dispose()
+    return nodes.map(({ op }) => op)
+  }
+  const odd = await kinds(33)
+  expect(odd.filter(op => op === 'crop')).toHaveLength(5)
+  expect(odd.filter(op => op !== 'crop').sort()).toEqual((await kinds(64)).sort())
 })
 
 test('a student becomes convolutions, additions, resizes and concatenations: no normalisation is left', async () => {

@@ -113,11 +113,16 @@ describe('a latency model', () => {
     expect(() => parseLatencyModel({ ...json, kinds })).toThrow(/coefficient for 'size'; features are 'call', 'macs'/)
   })
 
-  test('refuses an operator that was never measured, naming those that were', async () => {
+  test('refuses an operator that was never measured, naming those that were, and knows it once it was', async () => {
     const graph = await graphOf(0.1, { decoder: { upsampling: 'nearest' } })
     expect(() => predictLatency(model, graph)).toThrow(
       /The latency of 'resize nearest' .* measured are .*'conv 1x1'.*'resize bilinear'/,
     )
+    const odd = await graphOf(0.1, { inputSize: 33 })
+    expect(() => predictLatency(model, odd)).toThrow(/The latency of 'crop' /)
+    const knowing = await fitLatency({ engine: fakeEngine(), graphs: [...graphs, odd], seed: 3, operatorsPerKind: 40 })
+    const [truth] = await fakeEngine().measure([odd], { rounds: 1 })
+    expect(predictLatency(knowing, odd).ms / truth!).toBeCloseTo(1, 3)
   })
 
   test('needs graphs, and stops when told to', async () => {

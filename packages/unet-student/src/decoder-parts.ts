@@ -28,6 +28,19 @@ export type Upsampling = (typeof upsamplings)[number]
 export const decoderBlocks = ['invertedResidual', 'universalInvertedBottleneck', 'depthwiseSeparable'] as const
 export type DecoderBlock = (typeof decoderBlocks)[number]
 
+/** Height and width, pixels. */
+export interface ImageSize {
+  height: number
+  width: number
+}
+
+/** Those of a feature. */
+export const imageSize = ({ shape }: SymbolicTensor): ImageSize => ({ height: shape[1]!, width: shape[2]! })
+
+/** Whether sides are half of others, rounded up, as encoders round. */
+export const isHalf = (half: ImageSize, whole: ImageSize): boolean =>
+  half.height === Math.ceil(whole.height / 2) && half.width === Math.ceil(whole.width / 2)
+
 /**
  * A 1x1 convolution to `filters` channels with batch normalisation and ReLU6, to be run before `upsample`, while pixels
  * are few. With a condition's values `[N, P]` the effect's parameters modulate it (`film`), between normalisation and
@@ -58,27 +71,55 @@ export const upsample = (
     .upSampling2d({ name, size: [2, 2], interpolation: oneOf('upsampling', upsampling, upsamplings) })
     .apply(x) as SymbolicTensor
 
+/** How many rows and columns of x are beyond `size`: none or one of each. */
+const beyond = (x: SymbolicTensor, size: ImageSize, cannot: string): { rows: number; columns: number } => {
+  const { height, width } = imageSize(x)
+  const [rows, columns] = [height - size.height, width - size.width]
+  const allowed = [0, 1]
+  if (allowed.includes(rows) && allowed.includes(columns)) return { rows, columns }
+  throw new FxError(
+    'shape-mismatch',
+    `${cannot} ${height}x${width} to ${size.height}x${size.width}; only one row and one column may be left out`,
+  )
+}
+
 /**
- * Joins an encoder's feature to the decoder's, both of one height and width.
+ * Leaves out the last row and the last column of `[N, H, W, C]` that are beyond `size`: encoders halve an odd side upwards,
+ * so that doubled again it is one too many. Layer: `<name>`, only where there is something to leave out.
  *
- * Layers: `<name>_concat`; or `<name>_skip`, its batch normalisation and activation, and `<name>_add`.
+ * @throws FxError `shape-mismatch` for a side that is neither the same nor one less.
+ */
+export const crop = (x: SymbolicTensor, { name, size }: { name: string; size: ImageSize }): SymbolicTensor => {
+  const { rows, columns } = beyond(x, size, `'${name}' cannot crop`)
+  if (rows === 0 && columns === 0) return x
+  const cropping: [[number, number], [number, number]] = [
+    [0, rows],
+    [0, columns],
+  ]
+  return layers.cropping2D({ name, cropping }).apply(x) as SymbolicTensor
+}
+
+/**
+ * Joins an encoder's feature to the decoder's, whose last row and column are left out where they are beyond it (`crop`).
  *
- * @throws FxError `invalid-argument` for an unknown skip, `shape-mismatch` for features of different sizes.
+ * Layers: `<name>_crop` (only where it crops); `<name>_concat`, or `<name>_skip`, its batch normalisation and activation,
+ * and `<name>_add`.
+ *
+ * @throws FxError `invalid-argument` for an unknown skip, `shape-mismatch` for features of other sizes.
  */
 export const joinFeature = (
   x: SymbolicTensor,
   feature: SymbolicTensor,
   { skip = 'concat', name, batchNorm, seed }: BlockOptions & { skip?: Skip },
 ): SymbolicTensor => {
-  const sizes = [x, feature].map(({ shape }) => `${shape[1]}x${shape[2]}`)
-  if (sizes[0] !== sizes[1]) {
-    throw new FxError('shape-mismatch', `'${name}' cannot join features of ${sizes.join(' and ')}; they must be equal`)
-  }
-  if (oneOf('skip', skip, skips) === 'concat') {
-    return layers.concatenate({ name: `${name}_concat` }).apply([x, feature]) as SymbolicTensor
+  oneOf('skip', skip, skips)
+  beyond(x, imageSize(feature), `'${name}' cannot join`)
+  const cropped = crop(x, { name: `${name}_crop`, size: imageSize(feature) })
+  if (skip === 'concat') {
+    return layers.concatenate({ name: `${name}_concat` }).apply([cropped, feature]) as SymbolicTensor
   }
   const narrowed = convBatchNorm(feature, { batchNorm, seed, name: `${name}_skip`, filters: x.shape[3]! })
-  return layers.add({ name: `${name}_add` }).apply([x, narrowed]) as SymbolicTensor
+  return layers.add({ name: `${name}_add` }).apply([cropped, narrowed]) as SymbolicTensor
 }
 
 /**

@@ -1,8 +1,9 @@
+import { prepareBackend } from '@fx/backend'
 import * as tf from '@tensorflow/tfjs-core'
 import '@tensorflow/tfjs-backend-cpu'
 import { input, model, type SymbolicTensor } from '@tensorflow/tfjs-layers'
 import { expect, test } from 'vitest'
-import { applyHead, joinFeature, parameterInput, refine, unetDecoder, upsample } from './index.js'
+import { applyHead, crop, type ImageSize, joinFeature, parameterInput, refine, unetDecoder, upsample } from './index.js'
 
 const features = (...shapes: [number, number, number][]): SymbolicTensor[] =>
   shapes.map((shape, i) => input({ name: `feature_${i}`, shape }))
@@ -15,6 +16,62 @@ test('it joins the features of any encoder, and asks for nothing but them', () =
   network.dispose()
   expect(tf.memory().numTensors).toBe(before)
 })
+
+test.each<[ImageSize, string[]]>([
+  [{ height: 9, width: 7 }, ['decoder_1_crop', 'decoder_2_crop']],
+  [{ height: 10, width: 8 }, ['decoder_1_crop']],
+  [{ height: 12, width: 8 }, []],
+])('odd sides are cropped where they are, and nothing else is: %o', (image, expected) => {
+  const half = (side: number) => Math.ceil(side / 2)
+  const finest: [number, number, number] = [half(image.height), half(image.width), 5]
+  const inputs = features(finest, [half(finest[0]), half(finest[1]), 7])
+  const network = model({ inputs, outputs: unetDecoder({ channels: [6, 4] }).apply(inputs, { image }) })
+  expect(network.outputs[0]!.shape).toEqual([null, image.height, image.width, 4])
+  expect(network.layers.map(({ name }) => name).filter(name => name.includes('crop'))).toEqual(expected)
+  network.dispose()
+})
+
+test('features of another image are refused', () => {
+  const apply = () => unetDecoder({ channels: [4] }).apply(features([4, 4, 5]), { image: { height: 9, width: 8 } })
+  expect(apply).toThrow(/needs 1 features of an image of 9x8, .* rounded up; got 1: 4x4/)
+})
+
+test.each(['alpha', 'residual', 'direct'] as const)('the head %s crops what it brings to an odd size', head => {
+  const [image, half] = [input({ shape: [5, 6, 3] }), input({ shape: [3, 3, 4] })]
+  const network = model({ inputs: [image, half], outputs: applyHead(image, half, { head }) })
+  expect(network.outputs[0]!.shape).toEqual([null, 5, 6, 3])
+  const last = { alpha: ['alpha', 'paint'], residual: ['delta'], direct: ['output'] }[head]
+  for (const name of last) expect(network.getLayer(name).getClassName()).toBe('Cropping2D')
+  expect(() => network.getLayer('crop')).toThrow()
+  network.dispose()
+})
+
+test.each(['cpu', 'wasm'] as const)(
+  'on %s a crop keeps the first rows and columns, and so does its gradient',
+  async backend => {
+    await prepareBackend({ backend })
+    const before = tf.memory().numTensors
+    const inputs = input({ shape: [3, 4, 2] })
+    const network = model({ inputs, outputs: crop(inputs, { name: 'x', size: { height: 2, width: 3 } }) })
+    tf.tidy(() => {
+      const x = tf.randomUniform([2, 3, 4, 2], -1, 1, 'float32', 1)
+      const weights = tf.randomUniform([2, 2, 3, 2], -1, 1, 'float32', 2)
+      const kept = tf.slice(x, [0, 0, 0, 0], [2, 2, 3, 2])
+      expect((network.predict(x) as tf.Tensor).arraySync()).toEqual(kept.arraySync())
+      const gradient = tf.grad(value => tf.sum(tf.mul(network.apply(value) as tf.Tensor, weights)))(x)
+      const padded = tf.pad(weights, [
+        [0, 0],
+        [0, 1],
+        [0, 1],
+        [0, 0],
+      ])
+      expect(gradient.arraySync()).toEqual(padded.arraySync())
+    })
+    network.dispose()
+    expect(tf.memory().numTensors).toBe(before)
+    await prepareBackend({ backend: 'cpu' })
+  },
+)
 
 test('skips of different widths: concat keeps them, add narrows them', () => {
   const names = (skip: 'concat' | 'add') => {
@@ -71,13 +128,16 @@ test.each<[string, (a: SymbolicTensor, b: SymbolicTensor) => unknown, RegExp]>([
     a => joinFeature(a, a, { name: 'x', skip: 'sum' as never }),
     /skip is "sum"; it must be 'concat'/,
   ],
-  ['shape-mismatch', (a, b) => joinFeature(a, b, { name: 'x' }), /'x' cannot join features of 8x8 and 4x4/],
+  ['shape-mismatch', (a, b) => joinFeature(a, b, { name: 'x' }), /'x' cannot join 8x8 to 4x4; only one row/],
+  ['shape-mismatch', (a, b) => joinFeature(b, a, { name: 'x' }), /'x' cannot join 4x4 to 8x8/],
+  ['shape-mismatch', a => crop(a, { name: 'x', size: { height: 8, width: 6 } }), /'x' cannot crop 8x8 to 8x6/],
   [
     'invalid-argument',
     a => refine(a, { name: 'x', block: 'resnet' as never, filters: 4, expansion: 1 }),
     /block is "resnet"; it must be 'invertedResidual', 'universalInvertedBottleneck' or 'depthwiseSeparable'/,
   ],
   ['invalid-argument', a => applyHead(a, a, { head: 'mask' as never }), /head is "mask"/],
+  ['shape-mismatch', (a, b) => applyHead(b, a), /cannot paint 4x4 from features of 8x8/],
   ['invalid-argument', a => applyHead(a, a, { activation: 'clip' }), /it must be 'sigmoid', 'hardSigmoid' or 'linear'/],
   ['invalid-argument', () => parameterInput([]), /at least one parameter/],
   ['invalid-argument', () => parameterInput([{ name: 'age' } as never]), /lacks the member 'min'/],

@@ -2,8 +2,12 @@ import { FxError, integerIn, numberIn, oneOf, shown } from '@fx/core'
 import { defaultBatchNorm, depthwiseSeparable, makeDivisible, squeezeExcite } from '@fx/mobilenet-encoder'
 import type { SymbolicTensor } from '@tensorflow/tfjs-layers'
 import {
+  crop,
   type DecoderBlock,
   decoderBlocks,
+  type ImageSize,
+  imageSize,
+  isHalf,
   joinFeature,
   reduceChannels,
   refine,
@@ -78,6 +82,8 @@ export interface DecoderApplyOptions {
   seed?: number
   /** `[N, P]`, the effect's parameters in [0, 1] (`Condition.values`), which modulate every stage. */
   values?: SymbolicTensor
+  /** Size of the image, where a side is odd: twice the finest feature's is then one too many. Default: that. */
+  image?: ImageSize
 }
 
 /** Turns a list of features into one tensor at the resolution of the image, or at half of it. It knows nothing else of the encoder. */
@@ -85,10 +91,10 @@ export interface Decoder {
   readonly spec: DecoderSpec
   /**
    * Builds the layers, with new weights, on symbolic features, fine to coarse, the finest at half the image's resolution
-   * and each half of the one before; as many as the spec has stages, at half resolution one more. Returns a symbolic
-   * `[N, H, W, channels.at(-1)]`, at half resolution `[N, H / 2, W / 2, channels.at(-1)]`.
+   * and each half of the one before, sides rounded up; as many as the spec has stages, at half resolution one more. Returns
+   * a symbolic `[N, H, W, channels.at(-1)]`, at half resolution that of the finest feature, `[N, H / 2, W / 2, ...]`.
    *
-   * @throws FxError `shape-mismatch` when number or sizes of the features do not fit.
+   * @throws FxError `shape-mismatch` when number or sizes of the features do not fit each other or the image.
    */
   apply(features: readonly SymbolicTensor[], options?: DecoderApplyOptions): SymbolicTensor
 }
@@ -153,18 +159,19 @@ const resolve = (options: UnetDecoderOptions): DecoderSpec => {
 export const featuresOf = ({ channels, resolution }: DecoderSpec): number =>
   channels.length + (resolution === 'half' ? 1 : 0)
 
-/** Refuses features that a decoder cannot join. */
-const checkFeatures = (features: readonly SymbolicTensor[], spec: DecoderSpec): void => {
+/** Refuses features that a decoder cannot join, or an image that they are not of. */
+const checkFeatures = (features: readonly SymbolicTensor[], spec: DecoderSpec, image: ImageSize | undefined): void => {
   const sizes = features.map(({ shape }) => `${shape[1]}x${shape[2]}`)
-  const halves = features.every(({ shape }, i) => {
-    const finer = features[i - 1]
-    return finer === undefined || (finer.shape[1] === shape[1]! * 2 && finer.shape[2] === shape[2]! * 2)
+  const halves = features.every((feature, i) => {
+    const finer = i === 0 ? image : imageSize(features[i - 1]!)
+    return finer === undefined || isHalf(imageSize(feature), finer)
   })
   const stages = spec.channels.length
   if (features.length === featuresOf(spec) && halves) return
+  const of = image === undefined ? '' : ` of an image of ${image.height}x${image.width}`
   throw new FxError(
     'shape-mismatch',
-    `A decoder of ${stages} stages needs ${featuresOf(spec)} features, each half the size of the one before; got ${features.length}: ${sizes.join(', ')}`,
+    `A decoder of ${stages} stages needs ${featuresOf(spec)} features${of}, each half the size of the one before, rounded up; got ${features.length}: ${sizes.join(', ')}`,
     { details: { stages, sizes } },
   )
 }
@@ -172,7 +179,8 @@ const checkFeatures = (features: readonly SymbolicTensor[], spec: DecoderSpec): 
 /**
  * The decoder of a UNet (Ronneberger et al. 2015, section 2) built of MobileNet blocks. Each stage narrows by a 1x1
  * convolution while the resolution is still low, doubles it, joins the encoder's feature of that resolution, mixes by a
- * depthwise separable 3x3 convolution, weighs its channels if asked, and refines by blocks. At full resolution the last stage has no feature to join.
+ * depthwise separable 3x3 convolution, weighs its channels if asked, and refines by blocks. At full
+ * resolution the last stage has no feature to join.
  *
  * @throws FxError `invalid-argument` for an unknown skip, upsampling, block or resolution, or a number outside its range.
  */
@@ -182,15 +190,18 @@ export const unetDecoder = (options: UnetDecoderOptions = {}): Decoder => {
   const batchNorm = { momentum: spec.batchNormMomentum, epsilon: spec.batchNormEpsilon }
   return {
     spec,
-    apply: (features, { seed = 0, values } = {}) => {
-      checkFeatures(features, spec)
+    apply: (features, { seed = 0, values, image } = {}) => {
+      checkFeatures(features, spec, image)
       const shared = { batchNorm, seed }
       return spec.channels.reduce<SymbolicTensor>((input, filters, stage) => {
         const name = `decoder_${stage + 1}`
         const reduced = reduceChannels(input, { ...shared, name: `${name}_reduce`, filters, values })
         const up = upsample(reduced, { name: `${name}_up`, upsampling })
         const feature = features.at(-2 - stage)
-        const joined = feature === undefined ? up : joinFeature(up, feature, { ...shared, name, skip })
+        const joined =
+          feature === undefined
+            ? crop(up, { name: `${name}_crop`, size: image ?? imageSize(up) })
+            : joinFeature(up, feature, { ...shared, name, skip })
         let x = depthwiseSeparable(joined, { ...shared, name, filters })
         if (spec.squeezeExcite) x = squeezeExcite(x, { name, seed })
         for (let i = 1; i <= spec.blocks[stage]!; i++) {

@@ -1,7 +1,7 @@
 import { FxError, listed, oneOf, shown } from '@fx/core'
 import { layerSeed } from '@fx/mobilenet-encoder'
 import { initializers, layers, type SymbolicTensor } from '@tensorflow/tfjs-layers'
-import { type Upsampling, upsample } from './decoder-parts.js'
+import { crop, imageSize, isHalf, type Upsampling, upsample } from './decoder-parts.js'
 
 /**
  * How the decoder's last features become the image:
@@ -89,14 +89,15 @@ const composite = (image: SymbolicTensor, alpha: SymbolicTensor, paint: Symbolic
 }
 
 /**
- * Builds the head on the input image `[N, H, W, 3]` in [0, 1] and features `[N, H, W, C]`, or `[N, H / 2, W / 2, C]`;
- * returns `[N, H, W, 3]`, in [0, 1] unless `linear`. Keras has neither a clip nor a subtraction of one tensor from a
- * constant that tfjs has too: a ReLU with a ceiling and a Rescaling stand in.
+ * Builds the head on the input image `[N, H, W, 3]` in [0, 1] and features `[N, H, W, C]`, or `[N, H / 2, W / 2, C]`, sides
+ * rounded up; returns `[N, H, W, 3]`, in [0, 1] unless `linear`. Keras has neither a clip nor a subtraction of one tensor
+ * from a constant that tfjs has too: a ReLU with a ceiling and a Rescaling stand in.
  *
  * Layers: `output` is the last; before it `delta` or `paint` and `alpha`. With a strength, `alpha_gated` is where the
  * student acts.
  *
- * @throws FxError `invalid-argument` for an unknown head, kernel size, or an activation that the head does not have.
+ * @throws FxError `invalid-argument` for an unknown head, kernel size, or an activation that the head does not have,
+ * `shape-mismatch` for features of other sizes.
  */
 export const applyHead = (
   image: SymbolicTensor,
@@ -105,7 +106,15 @@ export const applyHead = (
 ): SymbolicTensor => {
   const { upsampling, strength, seed = 0 } = options
   const { head, activation, kernelSize } = checkHead(options.head, options.activation, options.kernelSize)
-  const half = features.shape[1] !== image.shape[1]
+  const [size, whole] = [imageSize(features), imageSize(image)]
+  const half = size.height !== whole.height || size.width !== whole.width
+  if (half && !isHalf(size, whole)) {
+    throw new FxError(
+      'shape-mismatch',
+      `A head cannot paint ${whole.height}x${whole.width} from features of ${size.height}x${size.width}; they must be of the image's size, or half of it, rounded up`,
+    )
+  }
+  const odd = half && (whole.height % 2 === 1 || whole.width % 2 === 1)
 
   /** A convolution with its activation, brought to the image's resolution; the last of its layers is called `name`. */
   const layer = (name: string, filters: number, { scale, bias }: Start, activation: HeadActivation): SymbolicTensor => {
@@ -131,7 +140,8 @@ export const applyHead = (
       x = layers.rescaling({ name: `${convName}_sixth`, scale: 1 / 6, offset: 1 / 2 }).apply(x) as SymbolicTensor
       x = layers.reLU({ name: convName, maxValue: 1 }).apply(x) as SymbolicTensor
     }
-    return half ? upsample(x, { name, upsampling }) : x
+    if (!half) return x
+    return crop(upsample(x, { name: odd ? `${name}_up` : name, upsampling }), { name, size: whole })
   }
   const paint = (name: string) => layer(name, 3, activation === 'linear' ? paintingGrey : painting, activation)
 

@@ -9,8 +9,10 @@ export {
   unetDecoder,
 } from './decoder.js'
 export {
+  crop,
   type DecoderBlock,
   decoderBlocks,
+  type ImageSize,
   joinFeature,
   reduceChannels,
   refine,

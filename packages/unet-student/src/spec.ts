@@ -1,6 +1,7 @@
 import { FxError, hashJson, integerIn, recordOf } from '@fx/core'
 import { type Encoder, type EncoderSpec, encoderFromSpec } from '@fx/mobilenet-encoder'
 import { type DecoderSpec, featuresOf, type UnetDecoderOptions, unetDecoder } from './decoder.js'
+import type { ImageSize } from './decoder-parts.js'
 import { checkHead, type Head, type HeadActivation, type HeadKernelSize } from './head.js'
 import { checkParameters, type StudentParameter } from './parameters.js'
 
@@ -14,7 +15,7 @@ export const STUDENT_FORMAT_VERSION = 2
 export interface StudentSpec {
   formatVersion: typeof STUDENT_FORMAT_VERSION
   /** Size of input and output, pixels. */
-  input: { height: number; width: number }
+  input: ImageSize
   encoder: EncoderSpec
   decoder: DecoderSpec
   head: Head
@@ -26,7 +27,10 @@ export interface StudentSpec {
 
 const largestSide = 4096
 
-/** Refuses a size that the encoder cannot halve often enough, and says which are near. */
+/**
+ * Refuses a size that the encoder cannot halve often enough: its last stage must have more than a pixel to halve. Sides
+ * that its strides do not divide are rounded up; the padding `keras` rounds some of them down, which no doubling undoes.
+ */
 export const checkInputSize = (size: unknown, encoder: Encoder): StudentSpec['input'] => {
   const { height, width } = (typeof size === 'number' ? { height: size, width: size } : (size ?? {})) as Record<
     string,
@@ -34,13 +38,13 @@ export const checkInputSize = (size: unknown, encoder: Encoder): StudentSpec['in
   >
   const stride = encoder.strides.at(-1)!
   const side = (name: string, value: unknown): number => {
-    const pixels = integerIn(`inputSize.${name}`, value, 1, largestSide)
-    if (pixels % stride === 0) return pixels
+    const pixels = integerIn(`inputSize.${name}`, value, Math.floor(stride / 2) + 1, largestSide)
+    if (encoder.spec.padding !== 'keras' || pixels % stride === 0) return pixels
     const above = Math.ceil(pixels / stride) * stride
     const near = above > stride ? `${above - stride} and ${above}` : `${above}`
     throw new FxError(
       'invalid-argument',
-      `inputSize.${name} is ${pixels}; it must be divisible by ${stride}, the nearest are ${near}`,
+      `inputSize.${name} is ${pixels}; with the encoder's padding 'keras' it must be divisible by ${stride}, the nearest are ${near}`,
       { details: { name, value, stride } },
     )
   }

@@ -152,7 +152,7 @@ describe('the spec', () => {
     ['invalid-argument', () => ({ ...student().spec, parameters: [hue, hue] }), /parameters has 'hue' more than once/],
     ['invalid-argument', () => ({ ...student().spec, head: 'none' }), /head is "none"; it must be 'direct'/],
     ['invalid-argument', () => ({ ...student().spec, input: { height: 32 } }), /lacks the member 'width'/],
-    ['invalid-argument', () => ({ ...student().spec, input: { height: 32, width: 33 } }), /inputSize.width is 33/],
+    ['invalid-argument', () => ({ ...student().spec, input: { height: 32, width: 16 } }), /inputSize.width is 16/],
     [
       'invalid-argument',
       () => ({ ...student().spec, decoder: { ...student().spec.decoder, upsampling: 'cubic' } }),
@@ -178,9 +178,17 @@ describe('the spec', () => {
 })
 
 test.each<[Partial<Record<keyof UnetStudentOptions, unknown>>, RegExp]>([
-  [{ inputSize: 100 }, /inputSize.height is 100; it must be divisible by 32, the nearest are 96 and 128/],
-  [{ inputSize: { height: 64, width: 20 } }, /inputSize.width is 20; it must be divisible by 32, the nearest are 32/],
-  [{ inputSize: 0 }, /inputSize.height is 0; it must be a whole number from 1 to 4096/],
+  [
+    { inputSize: 100, encoder: mobilenetEncoder({ padding: 'keras' }) },
+    /inputSize.height is 100; with the encoder's padding 'keras' it must be divisible by 32, the nearest are 96 and 128/,
+  ],
+  [
+    { inputSize: { height: 64, width: 20 }, encoder: mobilenetEncoder({ padding: 'keras' }) },
+    /inputSize.width is 20; .* divisible by 32, the nearest are 32$/,
+  ],
+  [{ inputSize: { height: 64, width: 16 } }, /inputSize.width is 16; it must be a whole number from 17 to 4096/],
+  [{ inputSize: 32.5 }, /inputSize.height is 32.5; it must be a whole number/],
+  [{ inputSize: 0 }, /inputSize.height is 0; it must be a whole number from 17 to 4096/],
   [{ inputSize: Number.NaN }, /inputSize.height is NaN/],
   [{ inputSize: undefined }, /inputSize.height is undefined/],
   [{ head: 'mask' }, /head is "mask"; it must be 'direct', 'residual' or 'alpha'/],

@@ -2,6 +2,7 @@ import { integerIn } from '@fx/core'
 import { type Encoder, encoderFromSpec, mobilenetEncoder } from '@fx/mobilenet-encoder'
 import { input, type LayersModel, model } from '@tensorflow/tfjs-layers'
 import { type Decoder, type UnetDecoderOptions, unetDecoder } from './decoder.js'
+import type { ImageSize } from './decoder-parts.js'
 import { applyHead, type Head, type HeadActivation, type HeadKernelSize } from './head.js'
 import { checkParameters, parameterInput } from './parameters.js'
 import { type Preset, presetOptions } from './presets.js'
@@ -18,8 +19,8 @@ import {
 export interface UnetStudentOptions {
   /** Encoder, decoder and head for a budget; what is given beside it counts instead. Default: none. */
   preset?: Preset
-  /** Side or sides of the image, pixels; divisible by the encoder's last stride (32). */
-  inputSize: number | { height: number; width: number }
+  /** Side or sides of the image, pixels; more than half the encoder's last stride, so from 17 to 4096. */
+  inputSize: number | ImageSize
   /** Default `mobilenetEncoder()`. */
   encoder?: Encoder
   /** Options of `unetDecoder`; width and batch normalisation default to the encoder's. */
@@ -60,6 +61,7 @@ const build = (spec: StudentSpec, encoder: Encoder, decoder: Decoder, seed: unkn
   const features = decoder.apply(encoder.apply(image, { seed: initialSeed }), {
     seed: initialSeed,
     values: condition?.values,
+    image: spec.input,
   })
   const network = model({
     name: 'unet_student',

@@ -1,10 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import * as tf from '@tensorflow/tfjs-core'
 import { seededRandom } from '@fx/core'
 import { cost, type Student, studentFromSpec, studentSpecHash } from '@fx/unet-student'
 import { loadStudent, saveStudent } from '@fx/unet-student/node'
+import * as tf from '@tensorflow/tfjs-core'
 import { expect, test } from 'vitest'
 
 /** The layers that a student may be made of: all are Keras's own, under the same name and with the same options. */
@@ -20,6 +20,7 @@ const kerasLayers = [
   'Concatenate',
   'UpSampling2D',
   'ZeroPadding2D',
+  'Cropping2D',
   'GlobalAveragePooling2D',
   'Reshape',
   'Dense',

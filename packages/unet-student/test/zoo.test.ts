@@ -67,3 +67,19 @@ testStudent('an oblong image', seed =>
     seed,
   }),
 )
+
+const odd: [NonNullable<UnetStudentOptions['inputSize']>, MobilenetEncoderOptions, Variant][] = [
+  [{ height: 33, width: 47 }, widths[0]!, { parameters: { strength } }],
+  [{ height: 50, width: 70 }, widths[1]!, { head: 'residual', decoder: { skip: 'add', upsampling: 'nearest' } }],
+  [{ height: 47, width: 33 }, { family: 'v4-conv-small', width: 0.1 }, { decoder: { resolution: 'half' } }],
+  [
+    17,
+    { family: 'v3-small', width: 0.1 },
+    { head: 'direct', headActivation: 'hardSigmoid', decoder: { resolution: 'half' } },
+  ],
+]
+for (const [inputSize, encoder, variant] of odd) {
+  testStudent(`${JSON.stringify(inputSize)} ${JSON.stringify(encoder)} ${JSON.stringify(variant)}`, seed =>
+    unetStudent({ inputSize, encoder: mobilenetEncoder(encoder), ...variant, seed }),
+  )
+}

@@ -139,6 +139,15 @@ export const nodeDefs = (node: GraphNode, constants: Constants): NodeDef[] => {
         ...input,
         constants.int(`${name}/paddings`, [0, 0, ...node.rows, ...node.columns, 0, 0], [4, 2]),
       ])
+    case 'crop': {
+      const [, height, width] = node.shape as [null, number, number]
+      return def('Slice', [
+        ...input,
+        constants.int(`${name}/begin`, [0, node.row, node.column, 0]),
+        // -1: all that there are, of images and of channels.
+        constants.int(`${name}/size`, [-1, height, width, -1]),
+      ])
+    }
     case 'pool':
       return def(node.fn === 'average' ? 'AvgPool' : 'MaxPool', input, {
         ksize: ints([1, ...node.size, 1]),

@@ -171,6 +171,16 @@ const zeroPadding: LayerConverter = call => {
   return call.emit({ op: 'pad', rows, columns }, call.inputs, call.outputShape)
 }
 
+const cropping: LayerConverter = call => {
+  requireChannelsLast(call)
+  // tfjs subtracts from an open size as if it were 0.
+  if (call.outputShape.slice(1).some(size => size == null || size < 1)) {
+    throw unsupported(call, 'the size of its output is not fixed; build the model with a fixed input size')
+  }
+  const [[row], [column]] = call.config.cropping as [[number, number], [number, number]]
+  return call.emit({ op: 'crop', row, column }, call.inputs, call.outputShape)
+}
+
 const pooling =
   (fn: 'average' | 'max'): LayerConverter =>
   call => {
@@ -201,6 +211,7 @@ export const layerConverters: Readonly<Record<string, LayerConverter>> = {
   BatchNormalization: batchNormalization,
   Concatenate: concatenate,
   Conv2D: convolution('conv2d'),
+  Cropping2D: cropping,
   Dense: dense,
   DepthwiseConv2D: convolution('depthwiseConv2d'),
   Dropout: identity,

@@ -88,6 +88,17 @@ test('the probe holds the answer of the LayersModel', async () => {
   expect(Math.max(...expected.map((value, i) => Math.abs(value - stored[i]!)))).toBeLessThanOrEqual(1)
 })
 
+test('a student of odd sides ships', async () => {
+  const [height, width] = [33, 47]
+  const encoder = mobilenetEncoder({ width: 0.1 })
+  const student = unetStudent({ inputSize: { height, width }, encoder, decoder: { resolution: 'half' } })
+  const data = Uint8Array.from({ length: height * width * 3 }, (_, i) => (i * 7) % 256)
+  const odd = { ...trained(student.model, root), probe: { width, height, data } }
+  const { maxAbsDiff } = await effectBundle({ measure: { rounds: 1 } })(odd)
+  expect(maxAbsDiff).toBeLessThan(1e-4)
+  student.dispose()
+})
+
 test('half-precision weights make the file smaller', async () => {
   const whole = await write()
   const half = await write(undefined, { weights: 'float16' })

@@ -9,6 +9,7 @@ const isElementwise = (node: GraphNode): boolean =>
   node.op === 'clip' ||
   node.op === 'leakyRelu' ||
   node.op === 'resize' ||
+  node.op === 'crop' ||
   // One value for the whole image, such as an effect's strength.
   (node.op === 'binary' && node.shape[3] === 1) ||
   (node.op === 'depthwiseConv2d' && node.filter.shape.every(size => size === 1))
