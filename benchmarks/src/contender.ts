@@ -37,7 +37,7 @@ const timed = async (name: string): Promise<number> => {
 
 const prepare = (work: Work): Promise<Prepared> => {
   if ('scenario' in work) {
-    return (work.kind === 'inference' ? prepareInference : prepareTraining)(work.scenario, work.contender)
+    return (work.kind === 'training' ? prepareTraining : prepareInference)(work.scenario, work.contender)
   }
   return (work.kind === 'stylegan2-generation' ? prepareGeneration : prepareGanTraining)(work.contender)
 }

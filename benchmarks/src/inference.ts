@@ -9,7 +9,7 @@ import { benchmarkImages, benchmarkStudent } from './student.js'
 /** One answer of the student, Float32Array to Float32Array. */
 export const prepareInference = async (scenario: Scenario, contender: Contender): Promise<Prepared> => {
   const prepared = await prepareBackend({ backend: contender.backend, threads: contender.threads || 'auto' })
-  const student = benchmarkStudent(scenario)
+  const student = benchmarkStudent(scenario, contender)
   const pixels = benchmarkImages(scenario, 'frame')
   const shape = [scenario.batch, scenario.size, scenario.size, 3] as [number, number, number, number]
   const graph =

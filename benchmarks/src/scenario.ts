@@ -1,4 +1,5 @@
 import type { BackendName } from '@fx/backend'
+import { type Preset, studentPresets } from '@fx/unet-student'
 
 /** What is measured, and on what. Plain data: it travels to the process that runs it. */
 export interface Contender {
@@ -8,21 +9,35 @@ export interface Contender {
   threads: number
   /** The interpreter of the student, in the inference scenario. */
   model?: 'layers' | 'fused'
+  /** This student instead of the scenario's. */
+  preset?: Preset
   /** Runs per round relative to the others: a slow contender may sit rounds out. 1 is every round. */
   everyRounds?: number
 }
 
 export interface Scenario {
-  name: 'inference' | 'training'
+  name: 'inference' | 'presets' | 'training'
   title: string
   /** The contender that the others are divided by. */
   baseline: string
-  /** The student: V2 encoder of this width. */
+  /** The student, where a contender does not name a preset: V2 encoder of this width. */
   width: number
   size: number
   batch: number
   contenders: readonly Contender[]
 }
+
+const presets = Object.keys(studentPresets) as Preset[]
+
+/** One preset on one engine; the slow ones sit rounds out. */
+const presetOn = (preset: Preset, backend: BackendName, threads: number, everyRounds?: number): Contender => ({
+  name: `${preset} ${backend}${backend === 'wasm' ? ` ${threads} thread${threads > 1 ? 's' : ''}` : ''}`,
+  backend,
+  threads,
+  model: 'fused',
+  preset,
+  ...(everyRounds && { everyRounds }),
+})
 
 export const scenarios: readonly Scenario[] = [
   {
@@ -40,6 +55,20 @@ export const scenarios: readonly Scenario[] = [
       { name: 'layers tfjs-node', backend: 'tfjs-node', threads: 0, model: 'layers' },
       { name: 'fused tfjs-node', backend: 'tfjs-node', threads: 0, model: 'fused' },
     ],
+  },
+  {
+    name: 'presets',
+    title: 'Presets as they ship, 256x256, one image, Float32Array to Float32Array',
+    baseline: 'small wasm 1 thread',
+    width: 1,
+    size: 256,
+    batch: 1,
+    contenders: presets.flatMap(preset => [
+      presetOn(preset, 'wasm', 1),
+      presetOn(preset, 'wasm', 2),
+      presetOn(preset, 'tfjs-node', 0),
+      presetOn(preset, 'cpu', 1, 10),
+    ]),
   },
   {
     name: 'training',

@@ -1,11 +1,13 @@
 import { seededRandom } from '@fx/core'
 import { mobilenetEncoder } from '@fx/mobilenet-encoder'
 import { type Student, unetStudent } from '@fx/unet-student'
-import type { Scenario } from './scenario.js'
+import type { Contender, Scenario } from './scenario.js'
 
-/** The student every contender of a scenario runs. */
-export const benchmarkStudent = ({ width, size }: Scenario): Student =>
-  unetStudent({ inputSize: size, encoder: mobilenetEncoder({ width, batchNormMomentum: 0.9 }), seed: 1 })
+/** The student of a scenario, or the preset that a contender names instead. */
+export const benchmarkStudent = ({ width, size }: Scenario, { preset }: Contender): Student =>
+  preset
+    ? unetStudent({ inputSize: size, preset, seed: 1 })
+    : unetStudent({ inputSize: size, encoder: mobilenetEncoder({ width, batchNormMomentum: 0.9 }), seed: 1 })
 
 /** A reproducible batch of images, NHWC in [0, 1]. */
 export const benchmarkImages = ({ size, batch }: Scenario, purpose: string): Float32Array => {

@@ -10,7 +10,7 @@ import { benchmarkImages, benchmarkStudent } from './student.js'
 export const prepareTraining = async (scenario: Scenario, contender: Contender): Promise<Prepared> => {
   const prepared = await prepareBackend({ backend: contender.backend, threads: contender.threads || 'auto' })
   await installTrainingKernels()
-  const { model } = benchmarkStudent(scenario)
+  const { model } = benchmarkStudent(scenario, contender)
   fuseLayersForTraining(model)
   const shape = [scenario.batch, scenario.size, scenario.size, 3] as [number, number, number, number]
   const input = tf.tensor4d(benchmarkImages(scenario, 'input'), shape)
