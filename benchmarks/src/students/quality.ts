@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { prepareBackend } from '@fx/backend'
 import { type DistillConfig, distill, type OnProgress, type Student } from '@fx/distill'
 import { l1 } from '@fx/losses'
 import { colourError, type Metric, perImage, ssim } from '@fx/losses/metrics'
@@ -132,6 +133,7 @@ const cellsOf = (row: QualityRow): string[] => [
  */
 export const measureQuality = async (): Promise<string> => {
   console.log('\nThe presets and a plain pix2pix UNet on the reference task')
+  await prepareBackend({ backend: 'wasm', threads: 1 })
   const faces = featureDistance(await uncalibratedFaceFeatures())
   const metrics = () => [
     perImage('perceptual', ({ output, target }) => faces.distances(output, target), { ideal: 0 }),
