@@ -24,6 +24,18 @@ test('a good manifest passes unchanged', () => {
   expect(parseBundleManifest(manifest)).toBe(manifest)
 })
 
+test('a face effect with matte, smaller models and a TensorFlow Lite file passes', () => {
+  const rich: EffectBundleManifest = {
+    ...manifest,
+    output: { range: [0, 1], channels: 4 },
+    crop: 'face',
+    face: { scale: 2, raise: 0.2 },
+    model: { ...manifest.model, smaller: [{ width: 32, height: 32, path: 'model-32x32/model.json' }] },
+    tflite: { path: 'model.tflite' },
+  }
+  expect(parseBundleManifest(rich)).toBe(rich)
+})
+
 test('a newer format is recognised before anything else is judged', () => {
   expect(() => parseBundleManifest({ formatVersion: 2 })).toThrow(expect.objectContaining({ code: 'newer-version' }))
 })
@@ -31,6 +43,12 @@ test('a newer format is recognised before anything else is judged', () => {
 test.each([
   ['a path that leaves the bundle', { ...manifest, model: { format: 'tfjs-graph-model', path: '../secret' } }],
   ['an absolute path', { ...manifest, model: { format: 'tfjs-graph-model', path: '/secret' } }],
+  ['a face crop without its square', { ...manifest, crop: 'face' }],
+  ['two channels', { ...manifest, output: { range: [0, 1], channels: 2 } }],
+  [
+    'a smaller model outside',
+    { ...manifest, model: { ...manifest.model, smaller: [{ width: 1, height: 1, path: '/a' }] } },
+  ],
   ['a missing member', { ...manifest, probe: undefined }],
   ['a bad hash', { ...manifest, files: [{ path: 'a', size: 1, sha256: 'zz' }] }],
   ['nothing', null],

@@ -44,11 +44,28 @@ export interface EffectBundleManifest {
   studentSpecHash: string
   /** The student's input: NHWC `[1, height, width, 3]`, RGB, float32, the image's 0-255 scaled to `range`. */
   input: { width: number; height: number; range: [number, number] }
-  /** The student's output: same shape, values in `range`. */
-  output: { range: [number, number] }
-  /** How a frame becomes an input: the whole frame, or its largest centred square. */
-  crop: 'centre-square' | 'stretch'
-  model: { format: 'tfjs-graph-model'; path: string }
+  /**
+   * The student's output: same height and width, values in `range`. With 4 `channels` (3 by default) the last, from 0 to 1
+   * whatever the range, is how much of a pixel is the student's: straight alpha, over the frame.
+   */
+  output: { range: [number, number]; channels?: 3 | 4 }
+  /** What of a frame becomes an input: all of it, its largest centred square, or a square around each face. */
+  crop: 'stretch' | 'centre-square' | 'face'
+  /** Of the crop 'face'. */
+  face?: {
+    /** Side of the square, in sides of the face's box: 2 leaves room for the hair. */
+    scale: number
+    /** How far the square lies above the middle of the face, in sides of the face's box. */
+    raise: number
+  }
+  model: {
+    format: 'tfjs-graph-model'
+    path: string
+    /** The same student for smaller pictures, the largest first: what a device takes for which `path` is too slow. */
+    smaller?: { width: number; height: number; path: string }[]
+  }
+  /** The same student as a TensorFlow Lite file, float32, one picture. */
+  tflite?: { path: string }
   probe: BundleProbe
   card: BundleModelCard
   /** Every file of the bundle but `effect.json` itself. */
@@ -66,9 +83,15 @@ const manifest = z.object({
   effect: z.unknown(),
   studentSpecHash: z.string(),
   input: z.object({ width: side, height: side, range: valueRange }),
-  output: z.object({ range: valueRange }),
-  crop: z.enum(['centre-square', 'stretch']),
-  model: z.object({ format: z.literal('tfjs-graph-model'), path: relativePath }),
+  output: z.object({ range: valueRange, channels: z.optional(z.literal([3, 4])) }),
+  crop: z.enum(['stretch', 'centre-square', 'face']),
+  face: z.optional(z.object({ scale: z.number().check(z.positive()), raise: z.number() })),
+  model: z.object({
+    format: z.literal('tfjs-graph-model'),
+    path: relativePath,
+    smaller: z.optional(z.array(z.object({ width: side, height: side, path: relativePath }))),
+  }),
+  tflite: z.optional(z.object({ path: relativePath })),
   probe: z.object({ input: relativePath, output: relativePath, tolerance: z.number() }),
   card: z.object({
     name: z.string(),
@@ -102,6 +125,9 @@ export const parseBundleManifest = (value: unknown): EffectBundleManifest => {
   }
   const result = manifest.safeParse(value, inEnglish)
   if (!result.success) throw new FxError('corrupt-file', `Not an effect.json: ${z.prettifyError(result.error)}`)
+  if (result.data.crop === 'face' && result.data.face === undefined) {
+    throw new FxError('corrupt-file', "Not an effect.json: crop is 'face', but there is no member face")
+  }
   parseEffectSpec(result.data.effect)
   return value as EffectBundleManifest
 }
