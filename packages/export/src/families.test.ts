@@ -7,7 +7,7 @@ import {
 import * as tf from '@tensorflow/tfjs-core'
 import { input, type LayersModel, model } from '@tensorflow/tfjs-layers'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { backends, useBackend } from '../test/backends.js'
+import { engines, useBackend } from '../test/backends.js'
 import { compareWithExport } from '../test/difference.js'
 import { randomiseWeights } from '../test/student.js'
 import { importLayersModel, optimize } from './index.js'
@@ -27,10 +27,10 @@ const operations = async (options: MobilenetEncoderOptions): Promise<Record<stri
   return counts
 }
 
-describe.each(backends)('on %s', backend => {
+describe.each(engines)('on %s', engine => {
   let before = 0
   beforeEach(async () => {
-    await useBackend(backend)
+    await useBackend(engine)
     before = tf.memory().numTensors
   })
   afterEach(() => expect(tf.memory().numTensors).toBe(before))
@@ -47,7 +47,7 @@ describe.each(backends)('on %s', backend => {
   ]
   test.each(cases)('the features of %o equal their export', async options => {
     const network = encoderModel(options)
-    const { relative, spread } = await compareWithExport(network)
+    const { relative, spread } = await compareWithExport(network, { engine })
     expect(spread).toBeGreaterThan(0.1)
     expect(relative).toBeLessThan(1e-4)
     network.dispose()

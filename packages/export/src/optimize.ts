@@ -1,4 +1,5 @@
 import type { Graph, Pass } from './graph.js'
+import { clipInTwo } from './passes/clip-in-two.js'
 import { removeDeadNodes } from './passes/dead-nodes.js'
 import { affineToDepthwise, foldAffine } from './passes/fold-affine.js'
 import { foldPadding } from './passes/fold-padding.js'
@@ -22,6 +23,20 @@ export const defaultPasses: readonly Pass[] = [
   fuseActivations,
   widenMask,
   splitConcat,
+  removeDeadNodes,
+]
+
+/** The passes of `exportTflite`, in order: those of `optimize` but for the two that pay on tfjs-wasm alone. */
+export const tflitePasses: readonly Pass[] = [
+  removeIdentities,
+  foldAffine,
+  mergeBranches,
+  poolMeans,
+  fuseHardSwish,
+  affineToDepthwise,
+  foldPadding,
+  clipInTwo,
+  fuseActivations,
   removeDeadNodes,
 ]
 

@@ -12,21 +12,21 @@ import {
 import * as tf from '@tensorflow/tfjs-core'
 import type { LayersModel } from '@tensorflow/tfjs-layers'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { backends, useBackend } from '../test/backends.js'
+import { type Engine, engines, useBackend } from '../test/backends.js'
 import { compareWithExport } from '../test/difference.js'
 import { randomiseWeights, type TestStudentOptions, testStudent } from '../test/student.js'
 import { freezeInput, importLayersModel, optimize } from './index.js'
 
-const expectEqual = async (model: LayersModel): Promise<void> => {
-  const { difference, spread } = await compareWithExport(model)
+const expectEqual = async (model: LayersModel, engine: Engine): Promise<void> => {
+  const { difference, spread } = await compareWithExport(model, { engine })
   expect(spread).toBeGreaterThan(0.1)
   expect(difference).toBeLessThan(1e-4)
 }
 
-describe.each(backends)('on %s', backend => {
+describe.each(engines)('on %s', engine => {
   let before = 0
   beforeEach(async () => {
-    await useBackend(backend)
+    await useBackend(engine)
     before = tf.memory().numTensors
   })
   afterEach(() => expect(tf.memory().numTensors).toBe(before))
@@ -41,7 +41,7 @@ describe.each(backends)('on %s', backend => {
   ]
   test.each(variants)('%s equals its export to 1e-4', async (_, options) => {
     const model = testStudent(options)
-    await expectEqual(model)
+    await expectEqual(model, engine)
     model.dispose()
   })
 
@@ -68,7 +68,7 @@ describe.each(backends)('on %s', backend => {
   test.each(zoo)('the student %o equals its export to 1e-4', async ({ family, width, ...options }) => {
     const student = unetStudent({ inputSize: 32, encoder: mobilenetEncoder({ family, width }), ...options })
     randomiseWeights(student.model, `${family} ${width}`)
-    await expectEqual(student.model)
+    await expectEqual(student.model, engine)
     student.dispose()
   })
 
@@ -82,7 +82,7 @@ describe.each(backends)('on %s', backend => {
   ])('the student of %o, %o, %o equals its export to 1e-4', async (inputSize, encoder, options) => {
     const student = unetStudent({ inputSize, encoder: mobilenetEncoder({ width: 0.1, ...encoder }), ...options })
     randomiseWeights(student.model, JSON.stringify(inputSize))
-    await expectEqual(student.model)
+    await expectEqual(student.model, engine)
     student.dispose()
   })
 })
