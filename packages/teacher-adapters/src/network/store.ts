@@ -14,6 +14,10 @@ export interface Store {
   derived<T extends tf.Tensor>(key: string, compute: () => T): T
   /** A value that depends on no parameter; computed once. */
   constant<T extends tf.Tensor>(key: string, compute: () => T): T
+  /** Something else that is made once and lives as long as the network. */
+  resource<T extends { dispose(): void }>(key: string, make: () => T): T
+  /** Whether the parameters may change. */
+  readonly trainable: boolean
   /** Copies of the parameters and buffers, in PyTorch's layout. */
   weights(): Promise<Map<string, NamedWeight>>
   dispose(): void
@@ -47,11 +51,20 @@ export const createStore = (
     cache.set(key, value)
     return value
   }
+  const resources = new Map<string, { dispose(): void }>()
   return {
     parameters,
+    trainable,
     get: name => parameters.get(name) as never,
     derived: trainable ? (_, compute) => compute() : constant,
     constant,
+    resource<T extends { dispose(): void }>(key: string, make: () => T): T {
+      const known = resources.get(key)
+      if (known) return known as T
+      const made = make()
+      resources.set(key, made)
+      return made
+    },
     async weights() {
       const entries = specs.map(async (spec): Promise<[string, NamedWeight]> => {
         const data = (await parameters.get(spec.name)!.data()) as Float32Array
@@ -62,6 +75,8 @@ export const createStore = (
     dispose() {
       for (const tensor of [...parameters.values(), ...cache.values()]) tensor.dispose()
       cache.clear()
+      for (const resource of resources.values()) resource.dispose()
+      resources.clear()
     },
   }
 }

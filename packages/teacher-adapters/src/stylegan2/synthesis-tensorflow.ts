@@ -177,8 +177,9 @@ export const synthesiseOnTensorflow = (
   const ones = Array<number>(joined.shape[0]).fill(1)
   const rows = <T extends tf.Tensor>(all: T): T[] => run.split(all, ones, 0)
   const [images, styles, coefficients] = [rows(together.image!), rows(joined), rows(demodulations)]
+  const ofImages = offsets.ofImages(ones.length)
   const each = rows(together.x).map((x, i) => {
-    const modulation = modulationOf(true, styles[i]!, coefficients[i]!, offsets.ofImage(i))
+    const modulation = modulationOf(true, styles[i]!, coefficients[i]!, ofImages[i]!)
     return tf.tidy(() => through({ x, image: images[i] }, layers.slice(shared), modulation).image!)
   })
   return finished(run.concat(each, 0))

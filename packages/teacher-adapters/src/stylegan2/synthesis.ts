@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core'
 import type { Store } from '../network/store.js'
 import type { StyleLayer } from './config.js'
-import { createOffsets, type Noise, type Offsets, scaledBias } from './noise.js'
+import { createOffsets, drawMaps, type Noise, type Offsets, scaledBias } from './noise.js'
 import {
   ACTIVATION_SCALE,
   ACTIVATION_SLOPE,
@@ -14,7 +14,8 @@ import {
 import { recording } from './recording.js'
 import { joinedDemodulations, modulatedLayers, squaredWeights } from './styles.js'
 import { synthesiseOnTensorflow } from './synthesis-tensorflow.js'
-import { tensorflow } from './tensorflow.js'
+import { bindingOf } from './tensorflow.js'
+import { asGraph } from './tensorflow-graph.js'
 
 /** `[N, C]` to one `[N, 1, 1, size]` for each size. */
 const splitChannels = (x: tf.Tensor2D, sizes: number[]): tf.Tensor4D[] =>
@@ -107,9 +108,18 @@ export const synthesise = (
   noise: Noise,
   limit: number | null,
 ): tf.Tensor4D => {
-  const offsets = createOffsets(store, noise, joined.shape[0])
-  const direct = tensorflow(store)
-  if (direct) return synthesiseOnTensorflow(direct, store, layers, joined, offsets, limit)
+  const batch = joined.shape[0]
+  const modulated = modulatedLayers(layers)
+  const maps = drawMaps(noise, batch, modulated)
+  const offsets = createOffsets(store, noise, modulated, maps)
+  const direct = bindingOf(store)
+  if (direct) {
+    const { backend, operations } = direct
+    const key = `${batch} images, noise ${typeof noise === 'string' ? noise : 'drawn'}`
+    return asGraph(store, backend, key, [joined, ...maps], () =>
+      synthesiseOnTensorflow(operations, store, layers, joined, offsets, limit),
+    )
+  }
   const styles = splitChannels(
     joined,
     layers.map(({ inChannels }) => inChannels),

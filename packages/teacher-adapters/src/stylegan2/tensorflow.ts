@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core'
 import type { Store } from '../network/store.js'
 import { recording } from './recording.js'
 
-interface Attribute {
+export interface Attribute {
   name: string
   type: number
   value: number | boolean | string | readonly number[]
@@ -10,11 +10,17 @@ interface Attribute {
 type Attributes = readonly Attribute[]
 
 /** What is used of tfjs-node's NodeJSKernelBackend (the package is not imported here). */
-interface NodeBackend {
+export interface NodeBackend {
   binding: Record<
     'TF_ATTR_BOOL' | 'TF_ATTR_FLOAT' | 'TF_ATTR_INT' | 'TF_ATTR_STRING' | 'TF_ATTR_TYPE' | 'TF_FLOAT' | 'TF_INT32',
     number
-  >
+  > & {
+    loadSavedModel(folder: string, tag: string): number
+    runSavedModel(id: number, inputs: readonly number[], names: string, outputs: string): object[]
+    deleteSavedModel(id: number): void
+  }
+  getInputTensorIds(tensors: readonly tf.Tensor[]): number[]
+  createOutputTensor(metadata: object): tf.Tensor
   executeSingleOutput(name: string, attributes: Attributes, inputs: readonly tf.TensorInfo[]): tf.Tensor
   executeMultipleOutputs(
     name: string,
@@ -58,21 +64,39 @@ const attributesOf = ({ binding }: NodeBackend) => {
   } satisfies Record<string, Attributes | ((count: number) => Attributes)>
 }
 
+/** Sees each operation when it has run. */
+type Watch = (name: string, attributes: Attributes, inputs: readonly tf.Tensor[], outputs: readonly tf.Tensor[]) => void
+
+let watch: Watch | undefined
+
+/** Computes, and shows `see` every operation on the way. */
+export const watchOperations = <T>(see: Watch, compute: () => T): T => {
+  watch = see
+  try {
+    return compute()
+  } finally {
+    watch = undefined
+  }
+}
+
 const operationsOf = (backend: NodeBackend, store: Store) => {
   const attributes = attributesOf(backend)
-  const run = <T extends tf.Tensor>(name: string, attributes: Attributes, ...inputs: tf.Tensor[]): T =>
-    backend.executeSingleOutput(name, attributes, inputs) as T
+  const run = <T extends tf.Tensor>(name: string, attributes: Attributes, ...inputs: tf.Tensor[]): T => {
+    const output = backend.executeSingleOutput(name, attributes, inputs) as T
+    watch?.(name, attributes, inputs, [output])
+    return output
+  }
   const integers = (values: readonly number[]): tf.Tensor1D =>
     store.constant(`integers ${values}`, () => tf.tensor1d([...values], 'int32'))
   const axes = (axis: number): tf.Scalar => store.constant(`axis ${axis}`, () => tf.scalar(axis, 'int32'))
   const number = (value: number): tf.Scalar => store.constant(`number ${value}`, () => tf.scalar(value))
-  const split = <T extends tf.Tensor>(x: T, sizes: readonly number[], axis: number): T[] =>
-    backend.executeMultipleOutputs(
-      'SplitV',
-      attributes.split(sizes.length),
-      [x, integers(sizes), axes(axis)],
-      sizes.length,
-    ) as T[]
+  const split = <T extends tf.Tensor>(x: T, sizes: readonly number[], axis: number): T[] => {
+    const inputs = [x, integers(sizes), axes(axis)]
+    const splitting = attributes.split(sizes.length)
+    const outputs = backend.executeMultipleOutputs('SplitV', splitting, inputs, sizes.length) as T[]
+    watch?.('SplitV', splitting, inputs, outputs)
+    return outputs
+  }
   const concat = <T extends tf.Tensor>(parts: readonly T[], axis: number): T =>
     parts.length === 1 ? parts[0]! : run('ConcatV2', attributes.concat(parts.length), ...parts, axes(axis))
   /**
@@ -136,7 +160,10 @@ const known = new WeakMap<Store, { backend: NodeBackend; operations: TensorflowO
  *
  * @param store keeps sizes and axes, which TensorFlow takes as tensors.
  */
-export const tensorflow = (store: Store): TensorflowOperations | undefined => {
+export const tensorflow = (store: Store): TensorflowOperations | undefined => bindingOf(store)?.operations
+
+/** The backend with its operations, where `tensorflow` has them. */
+export const bindingOf = (store: Store): { backend: NodeBackend; operations: TensorflowOperations } | undefined => {
   if (tf.getBackend() !== 'tensorflow' || recording()) return undefined
   const backend = tf.backend() as unknown as NodeBackend
   let bound = known.get(store)
@@ -144,5 +171,5 @@ export const tensorflow = (store: Store): TensorflowOperations | undefined => {
     bound = { backend, operations: operationsOf(backend, store) }
     known.set(store, bound)
   }
-  return bound.operations
+  return bound
 }

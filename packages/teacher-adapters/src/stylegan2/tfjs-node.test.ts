@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import { prepareBackend } from '@fx/backend'
 import { seededRandom } from '@fx/core'
 import * as tf from '@tensorflow/tfjs-core'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, type Mock, onTestFinished, test, vi } from 'vitest'
 import { goldenSuite } from '../../test/suites/goldens.js'
 import { regulariserSuite } from '../../test/suites/regularisers.js'
 import { randomGeneratorWeights, stylegan2Generator } from '../stylegan2.js'
@@ -35,7 +35,10 @@ const directSuite = (): void => {
     const z = generator.latents(Array.from({ length: batch }, (_, seed) => seed))
     for (const noise of noises) {
       const options = { truncation: { psi: 0.7, cutoff: 3 }, noise }
-      generator.generate(z, options).dispose()
+      // The first batch is written down as a graph, which must work on other latents.
+      const other = generator.latents(Array.from({ length: batch }, (_, seed) => 100 + seed))
+      generator.generate(other, options).dispose()
+      other.dispose()
       const before = tf.memory().numTensors
       const direct = generator.generate(z, options)
       expect(tf.memory().numTensors).toBe(before + 1)
@@ -50,7 +53,71 @@ const directSuite = (): void => {
   })
 }
 
+/** What is used of the backend's binding. */
+interface Binding {
+  loadSavedModel: Mock<(folder: string, tag: string) => number>
+  runSavedModel: Mock<(...given: unknown[]) => unknown>
+  deleteSavedModel: Mock<(id: number) => void>
+}
+
+const graphSuite = (): void => {
+  const config = { resolution: 32, channelBase: 512, channelMax: 16, zDim: 8, wDim: 12, mappingLayers: 2 }
+  /** The binding's own functions cannot be replaced. */
+  const watched = (): Binding => {
+    const backend = tf.backend() as unknown as { binding: Binding }
+    const { binding } = backend
+    const spies = Object.create(binding, {
+      loadSavedModel: { value: vi.fn((folder: string, tag: string) => binding.loadSavedModel(folder, tag)) },
+      runSavedModel: { value: vi.fn((...given: unknown[]) => binding.runSavedModel(...given)) },
+      deleteSavedModel: { value: vi.fn((id: number) => binding.deleteSavedModel(id)) },
+    })
+    backend.binding = spies
+    onTestFinished(() => {
+      backend.binding = binding
+    })
+    return spies
+  }
+  const open = async () => {
+    await prepareBackend({ backend: 'tfjs-node' })
+    const generator = stylegan2Generator({ config, weights: randomGeneratorWeights(config, 1) })
+    const image = (count: number) =>
+      tf.tidy(() => generator.generate(generator.latents(Array.from({ length: count }, (_, i) => i))).dataSync())
+    return { generator, image }
+  }
+
+  test('each size of batch is one graph, the last eight are kept, and all end with the generator', async () => {
+    const { generator, image } = await open()
+    const { loadSavedModel, runSavedModel, deleteSavedModel } = watched()
+    for (let count = 1; count <= 9; count++) image(count)
+    image(9)
+    expect(loadSavedModel).toHaveBeenCalledTimes(9)
+    expect(runSavedModel).toHaveBeenCalledTimes(10)
+    expect(deleteSavedModel).toHaveBeenCalledTimes(1)
+    image(1)
+    expect(loadSavedModel).toHaveBeenCalledTimes(10)
+    generator.dispose()
+    expect(deleteSavedModel).toHaveBeenCalledTimes(10)
+  })
+
+  test('where TensorFlow cannot load a graph, operations run one by one', async () => {
+    const { generator, image } = await open()
+    const expected = image(2)
+    generator.dispose()
+    const other = await open()
+    const { loadSavedModel, runSavedModel } = watched()
+    loadSavedModel.mockImplementation(() => {
+      throw new Error('no space left')
+    })
+    expect(other.image(2)).toEqual(expected)
+    expect(other.image(2)).toEqual(expected)
+    expect(loadSavedModel).toHaveBeenCalledTimes(1)
+    expect(runSavedModel).not.toHaveBeenCalled()
+    other.generator.dispose()
+  })
+}
+
 if (installed) {
+  describe('graphs on tfjs-node', graphSuite)
   describe('the generator on tfjs-node', directSuite)
   describe('the reference networks on tfjs-node', () => goldenSuite('tfjs-node'))
   describe('the regularisers on tfjs-node', () => regulariserSuite('tfjs-node'))
