@@ -19,7 +19,7 @@ export interface BundleFile {
 export interface BundleProbe {
   /** Path of raw RGB bytes, HWC, 0-255, of `width` x `height`. */
   input: string
-  /** Path of the expected raw RGB bytes. */
+  /** Path of the expected raw RGB bytes; those of an answer of 4 channels laid over the input. */
   output: string
   /** Largest per-value difference, out of 255, that still counts as correct. */
   tolerance: number

@@ -74,12 +74,14 @@ export const testStudent = (options: Partial<TestStudentOptions> = {}): tfl.Laye
 }
 
 /**
- * Gives every weight a seeded value, batch norm's four vectors included: with their initial values (0 and 1) folding
+ * Gives every weight that is trained a seeded value, batch norm's four vectors included: with their initial values (0 and 1) folding
  * would be the identity and a test of it would prove nothing. The gains are mild: a random network
  * with larger ones is chaotic and amplifies rounding until even the same model on two backends differs by 1e-3.
  */
 export const randomiseWeights = (model: tfl.LayersModel, seed: string): void => {
   for (const [index, layer] of model.layers.entries()) {
+    // Such as the scaling of an effect's parameters.
+    if (!layer.trainable) continue
     const random = seededRandom(seed, index)
     const values = layer.getWeights().map((weight, i) => {
       const name = layer.weights[i]!.originalName

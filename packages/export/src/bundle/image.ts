@@ -51,6 +51,19 @@ export const studentShape = (model: LayersModel, effect: EffectSpec): StudentSha
   return { width, height, parameters: parameters === undefined ? 0 : count }
 }
 
+/** The image at another size: of each pixel's place, the pixel that lies there. */
+export const resized = (image: RgbImage, { width, height }: Pick<StudentShape, 'width' | 'height'>): RgbImage => {
+  const data = new Uint8Array(width * height * 3)
+  for (let y = 0; y < height; y++) {
+    const row = Math.floor(((y + 0.5) * image.height) / height)
+    for (let x = 0; x < width; x++) {
+      const from = 3 * (row * image.width + Math.floor(((x + 0.5) * image.width) / width))
+      data.set(image.data.subarray(from, from + 3), 3 * (y * width + x))
+    }
+  }
+  return { width, height, data }
+}
+
 /**
  * An image as a student's input values.
  *

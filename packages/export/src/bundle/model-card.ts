@@ -6,6 +6,17 @@ const list = (values: Record<string, number>): string =>
     .map(([name, value]) => `| ${name} | ${Number.isInteger(value) ? value : Number(value.toPrecision(4))} |`)
     .join('\n')
 
+/** What the bundle's models are. */
+const files = ({ model, output, tflite }: Omit<EffectBundleManifest, 'files'>): string =>
+  [
+    'The model in `model/` is a tfjs GraphModel.',
+    ...(model.smaller ?? []).map(
+      ({ width, height, path }) => `\`${path}\` is the same student for pictures of ${width}x${height}.`,
+    ),
+    ...(tflite === undefined ? [] : [`\`${tflite.path}\` is it for TensorFlow Lite.`]),
+    ...(output.channels === 4 ? ['Its fourth channel says how much of a pixel is painted over.'] : []),
+  ].join(' ')
+
 /** The README of a bundle: what a person should know before shipping it. Markdown. */
 export const modelCard = (manifest: Omit<EffectBundleManifest, 'files'>, frozen: FrozenParameters = {}): string => {
   const { card, effect, input } = manifest
@@ -42,8 +53,8 @@ const effect = await loadEffect('/this-folder/')
 await effect.draw(image, canvas)
 \`\`\`
 
-The model in \`model/\` is a tfjs GraphModel. \`probe/\` holds a picture and its answer, by which a runtime checks on the
-device that it computes correctly.
+${files(manifest)} \`probe/\` holds a picture and its answer, by which a runtime checks on the device that it
+computes correctly.
 
 ## Limits
 

@@ -3,13 +3,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type EffectSpec, parseBundleManifest, seededRandom, sha256Hex } from '@fx/core'
 import { mobilenetEncoder } from '@fx/mobilenet-encoder'
-import { unetStudent } from '@fx/unet-student'
+import { type UnetStudentOptions, unetStudent } from '@fx/unet-student'
+import * as tfc from '@tensorflow/tfjs-converter'
 import * as tf from '@tensorflow/tfjs-core'
 import * as tfl from '@tensorflow/tfjs-layers'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { useBackend } from '../../test/backends.js'
-import { testStudent } from '../../test/student.js'
-import { effectBundle, type TrainedStudent, writeEffectBundle } from '../node.js'
+import { loadTflite } from '../../test/litert.js'
+import { randomInput, randomiseWeights, testStudent } from '../../test/student.js'
+import { effectBundle, readGraphModel, type TrainedStudent, writeEffectBundle } from '../node.js'
 
 const effect: EffectSpec = { id: 'pink-hair', prompt: 'a person with pink hair', parameters: {} }
 const probe = (size: number) => {
@@ -99,6 +101,75 @@ test('a student of odd sides ships', async () => {
   student.dispose()
 })
 
+/** A student whose weights are as if trained, so that its alpha is neither 0 nor 1. */
+const alphaStudent = (inputSize: number, more: Partial<UnetStudentOptions> = {}) => {
+  const student = unetStudent({ inputSize, encoder: mobilenetEncoder({ width: 0.1, depth: 0.1 }), ...more })
+  randomiseWeights(student.model, 'alpha student')
+  return student.model
+}
+const strong = { ...effect, parameters: { strength: { min: 0, max: 1, default: 0.75 } } }
+
+test.each<[string, Partial<UnetStudentOptions>, EffectSpec]>([
+  ['a student', {}, effect],
+  ['a student with a strength', { parameters: { strength: { min: 0, max: 1 } } }, strong],
+  [
+    'hard sigmoids from half the resolution',
+    { headActivation: 'hardSigmoid', decoder: { resolution: 'half' } },
+    effect,
+  ],
+])('a matte of %s, laid over the picture, is the answer of the LayersModel', async (_, more, effect) => {
+  const student = alphaStudent(32, more)
+  const run = { ...trained(student, root), effect }
+  const { maxAbsDiff, folder } = await effectBundle({ matte: true, tflite: true, measure: { rounds: 1 } })(run)
+  expect(maxAbsDiff).toBeLessThan(1e-4)
+  const manifest = parseBundleManifest(JSON.parse(await readFile(join(folder, 'effect.json'), 'utf8')))
+  expect(manifest.output).toEqual({ range: [0, 1], channels: 4 })
+  const picture = Float32Array.from(probe(32).data, byte => byte / 255)
+  const values = Object.values(effect.parameters).map(parameter => parameter.default)
+  const exported = await loadTflite(await readFile(join(folder, manifest.tflite!.path)))
+  expect(exported.outputs).toMatchObject([{ shape: [1, 32, 32, 4] }])
+  const [answer] = await exported.run([picture, ...(values.length > 0 ? [Float32Array.from(values)] : [])])
+  const alphas = answer!.filter((_, i) => i % 4 === 3)
+  expect(Math.max(...alphas) - Math.min(...alphas)).toBeGreaterThan(0.1)
+  const stored = await readFile(join(folder, manifest.probe.output))
+  const differences = picture.map((value, i) => {
+    const pixel = 4 * Math.floor(i / 3)
+    const alpha = answer![pixel + 3]!
+    return Math.abs(255 * (value * (1 - alpha) + answer![pixel + (i % 3)]! * alpha) - stored[i]!)
+  })
+  expect(Math.max(...differences)).toBeLessThan(0.51)
+  exported.dispose()
+  student.dispose()
+})
+
+test('a student for smaller pictures ships in a folder of its own', async () => {
+  const student = alphaStudent(64)
+  const run = { ...trained(student, root), probe: probe(64) }
+  const smaller = () => [48, 32].map(size => alphaStudent(size))
+  const { folder } = await effectBundle({
+    smaller,
+    crop: 'face',
+    face: { scale: 2, raise: 0.1 },
+    measure: { rounds: 1 },
+  })(run)
+  const manifest = parseBundleManifest(JSON.parse(await readFile(join(folder, 'effect.json'), 'utf8')))
+  expect(manifest).toMatchObject({ crop: 'face', face: { scale: 2, raise: 0.1 } })
+  expect(manifest.model.smaller).toEqual([
+    { width: 48, height: 48, path: 'model-48x48/model.json' },
+    { width: 32, height: 32, path: 'model-32x32/model.json' },
+  ])
+  const picture = randomInput([1, 32, 32, 3])
+  const artifacts = await readGraphModel(join(folder, 'model-32x32/model.json'))
+  const exported = await tfc.loadGraphModel(tf.io.fromMemory(artifacts))
+  const small = alphaStudent(32)
+  tf.tidy(() => {
+    const [actual, expected] = [exported, small].map(model => (model.predict(picture) as tf.Tensor).dataSync())
+    expect(Math.max(...actual!.map((value, i) => Math.abs(value - expected![i]!)))).toBeLessThan(1e-4)
+  })
+  expect(await readFile(join(folder, 'README.md'), 'utf8')).toContain('model-32x32')
+  for (const disposable of [picture, exported, small, student]) disposable.dispose()
+})
+
 test('half-precision weights make the file smaller', async () => {
   const whole = await write()
   const half = await write(undefined, { weights: 'float16' })
@@ -131,10 +202,32 @@ test.each([
   ['a probe of another size', { probe: probe(16) }, 'shape-mismatch', /16x16.*32x32/],
   ['a probe that is cut off', { probe: { ...probe(32), data: new Uint8Array(7) } }, 'shape-mismatch', /7 values/],
   ['a range that falls', { inputRange: [1, 0] }, 'invalid-argument', /\[1, 0\]/],
+  ['a matte of another range', { matte: true, outputRange: [-1, 1] }, 'invalid-argument', /\[-1,1\].*\[0,1\]/],
+  ['a matte of a student without alpha', { matte: true }, 'unsupported', /head is 'alpha'/],
+  ['a face without a crop', { face: { scale: 2, raise: 0 } }, 'invalid-argument', /'centre-square' and face is given/],
+  ['a crop without a face', { crop: 'face' }, 'invalid-argument', /'face' and face is missing/],
+  ['a face of no size', { crop: 'face', face: { scale: 0, raise: 0 } }, 'invalid-argument', /scale: 0/],
   ['an effect without a prompt', { effect: { id: 'x', parameters: {} } }, 'invalid-argument', /prompt/],
 ])('%s is refused and nothing is written', async (_, more, code, message) => {
   await expect(write(undefined, more)).rejects.toMatchObject({ code, message: expect.stringMatching(message) })
   expect(await readdir(root)).toEqual([])
+})
+
+test('a smaller student must be smaller and take the same parameters', async () => {
+  const conditioned = alphaStudent(17, { parameters: { strength: { min: 0, max: 1 } } })
+  const same = alphaStudent(32)
+  await expect(write(undefined, { smaller: [same] })).rejects.toMatchObject({
+    code: 'invalid-argument',
+    message: expect.stringMatching(/smaller\[0\] is 32x32.*32x32/),
+  })
+  await expect(write(undefined, { smaller: [conditioned] })).rejects.toMatchObject({ code: 'unsupported' })
+  await expect(write(undefined, { model: same, effect: strong, smaller: [conditioned] })).rejects.toMatchObject({
+    code: 'invalid-argument',
+    message: expect.stringMatching(/takes 1 parameters.* 0/),
+  })
+  expect(await readdir(root)).toEqual([])
+  same.dispose()
+  conditioned.dispose()
 })
 
 test('a model that is no student is refused by its shape', async () => {

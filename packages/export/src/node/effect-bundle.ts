@@ -5,6 +5,7 @@ import * as tf from '@tensorflow/tfjs-core'
 import type { LayersModel } from '@tensorflow/tfjs-layers'
 import { type FrozenParameters, freezeEffect } from '../bundle/frozen.js'
 import { inputTensors, inputValues, type RgbImage, studentShape, type ValueRange } from '../bundle/image.js'
+import { matteModel } from '../bundle/matte.js'
 import { type MeasureOptions, measureInterleaved } from '../bundle/measure.js'
 import type { GraphModelOptions } from '../graph-model/to-graph-model.js'
 import { readGraphModel } from './graph-model-files.js'
@@ -47,6 +48,13 @@ export interface EffectBundleExporterOptions {
   inputRange?: ValueRange
   outputRange?: ValueRange
   crop?: EffectBundleManifest['crop']
+  face?: EffectBundleManifest['face']
+  /** Makes the student for smaller pictures, see `writeEffectBundle`, of weights of their own. The exporter disposes them. */
+  smaller?: (trained: TrainedStudent) => LayersModel[]
+  /** Ship what the student paints and where, see `writeEffectBundle`. Default false. */
+  matte?: boolean
+  /** Ship `model.tflite`, too. Default false. */
+  tflite?: boolean
   weights?: GraphModelOptions['weights']
   /** Effect parameters that are fixed in the bundle, by name; see `writeEffectBundle`. */
   freeze?: FrozenParameters
@@ -58,12 +66,13 @@ const compare = async (
   { model, effect, probe }: TrainedStudent,
   exported: tfc.GraphModel,
   inputRange: ValueRange,
-  { freeze, measure }: EffectBundleExporterOptions,
+  { freeze, matte = false, measure }: EffectBundleExporterOptions,
 ): Promise<Pick<ExportedBundle, 'maxAbsDiff' | 'layersMsP50' | 'fusedMsP50'>> => {
   const shape = studentShape(model, effect)
   const { asked, shipped } = freezeEffect(model, effect, freeze)
+  const reference = matte ? matteModel(model) : model
   const run = async (predictor: LayersModel | tfc.GraphModel, values: Float32Array) => {
-    const spec = predictor === model ? asked : shipped
+    const spec = predictor === exported ? shipped : asked
     const output = tf.tidy(() => predictor.predict(inputTensors(values, shape, spec)) as tf.Tensor)
     try {
       return await output.data()
@@ -76,7 +85,7 @@ const compare = async (
   const noise = picture.map(seededRandom('effect bundle check').uniform).map(value => low + value * (high - low))
   let maxAbsDiff = 0
   for (const values of [picture, noise]) {
-    const expected = await run(model, values)
+    const expected = await run(reference, values)
     const actual = await run(exported, values)
     for (let i = 0; i < expected.length; i++) maxAbsDiff = Math.max(maxAbsDiff, Math.abs(expected[i]! - actual[i]!))
   }
@@ -97,8 +106,9 @@ export const effectBundle =
   (options: EffectBundleExporterOptions = {}) =>
   async (trained: TrainedStudent): Promise<ExportedBundle> => {
     const { effect, provenance, metrics, model, probe, specHash } = trained
-    const { inputRange = [0, 1], outputRange = [0, 1], crop, weights } = options
+    const { inputRange = [0, 1], outputRange = [0, 1], crop, face, matte, tflite, weights, freeze } = options
     const folder = options.folder ?? join(trained.folder, 'bundle')
+    const smaller = options.smaller?.(trained)
     const manifest = await writeEffectBundle(folder, {
       model,
       effect,
@@ -107,8 +117,12 @@ export const effectBundle =
       inputRange,
       outputRange,
       crop,
+      face,
+      smaller,
+      matte,
+      tflite,
       weights,
-      freeze: options.freeze,
+      freeze,
       card: {
         name: options.name ?? effect.id,
         description: options.description ?? '',
@@ -117,6 +131,8 @@ export const effectBundle =
         // JSON knows no infinity, which is the PSNR of a perfect answer.
         metrics: Object.fromEntries(Object.entries(metrics).filter(([, value]) => Number.isFinite(value))),
       },
+    }).finally(() => {
+      for (const student of smaller ?? []) student.dispose()
     })
     const artifacts = await readGraphModel(join(folder, manifest.model.path))
     const exported = await tfc.loadGraphModel(tf.io.fromMemory(artifacts))
