@@ -5,4 +5,5 @@ export {
   type PreparedBackend,
   prepareBackend,
 } from './prepare.js'
+export { stopBackend } from './stop.js'
 export type { WasmPaths } from './wasm.js'

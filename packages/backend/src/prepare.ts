@@ -3,12 +3,16 @@ import * as tf from '@tensorflow/tfjs-core'
 import { isNode } from './environment.js'
 import { startTfjsNode } from './tfjsNode.js'
 import { startWasm, type WasmPaths } from './wasm.js'
+import { startWebgl } from './webgl.js'
 import { startWebgpu } from './webgpu.js'
 
 /** The backends this package can prepare. */
-export type BackendName = 'tfjs-node' | 'webgpu' | 'wasm' | 'cpu'
+export type BackendName = 'tfjs-node' | 'webgpu' | 'webgl' | 'wasm' | 'cpu'
 
-const names: readonly BackendName[] = ['tfjs-node', 'webgpu', 'wasm', 'cpu']
+const names: readonly BackendName[] = ['tfjs-node', 'webgpu', 'webgl', 'wasm', 'cpu']
+
+/** Without WebGL: most of what is trained or measured here is faster on wasm. */
+const usual: readonly BackendName[] = ['tfjs-node', 'webgpu', 'wasm', 'cpu']
 
 export interface PrepareBackendOptions {
   /**
@@ -18,7 +22,7 @@ export interface PrepareBackendOptions {
   backend?: BackendName | 'auto'
   /**
    * What 'auto' tries, in this order. Default: tfjs-node, webgpu, wasm, cpu, the order of speed for big operations; to
-   * train small students put wasm before tfjs-node.
+   * train small students put wasm before tfjs-node. WebGL is tried only when it is in the list or asked for by name.
    */
   order?: readonly BackendName[]
   /** Threads of the wasm backend: 'auto' (the default) takes every core, up to 8. Other backends ignore it. */
@@ -44,7 +48,7 @@ export interface PreparedBackend {
   reason: string
   /** Every backend that was tried, in order; the last one is in use. */
   candidates: BackendCandidate[]
-  /** Threads that tfjs computes with, as far as this package knows; 1 for webgpu and cpu. */
+  /** Threads that tfjs computes with, as far as this package knows; 1 for webgpu, webgl and cpu. */
   threads: number
   /** Whether wasm uses SIMD; false for other backends. */
   simd: boolean
@@ -69,6 +73,7 @@ const startCpu = async (): Promise<Started> => {
 const start = (name: BackendName, options: PrepareBackendOptions, explicit: boolean): Promise<Started> => {
   if (name === 'tfjs-node') return startTfjsNode()
   if (name === 'webgpu') return startWebgpu({ allowSoftware: explicit })
+  if (name === 'webgl') return startWebgl({ allowSoftware: explicit })
   if (name === 'wasm') return startWasm(options)
   return startCpu()
 }
@@ -103,7 +108,7 @@ export const prepareBackend = async (options: PrepareBackendOptions = {}): Promi
   if (threads !== 'auto' && !(Number.isInteger(threads) && threads >= 1 && threads <= 64)) {
     throw new FxError('invalid-argument', `threads must be 'auto' or a whole number from 1 to 64, got ${threads}.`)
   }
-  const { order = names } = options
+  const { order = usual } = options
   const stranger = order.find(name => !names.includes(name))
   if (stranger !== undefined || order.length === 0) {
     throw new FxError(

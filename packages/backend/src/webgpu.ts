@@ -2,6 +2,7 @@ import { FxError } from '@fx/core'
 import * as tf from '@tensorflow/tfjs-core'
 import { importUnbundled, isMissing, isNode } from './environment.js'
 import type { Started } from './prepare.js'
+import { softwareNames } from './software.js'
 
 /** The part of the WebGPU API that is used here. */
 interface Adapter {
@@ -11,8 +12,6 @@ interface Adapter {
 interface Gpu {
   requestAdapter(): Promise<Adapter | null>
 }
-
-const softwareNames = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|warp/i
 
 const describe = ({ info = {} }: Adapter): string =>
   [info.vendor, info.architecture, info.device, info.description].filter(Boolean).join(' ') || 'unnamed adapter'

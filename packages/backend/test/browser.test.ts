@@ -42,8 +42,8 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-/** Serves the page and tfjs's binaries, and returns what `report` says. */
-const reportFrom = async (headers: Record<string, string>) => {
+/** Serves the page and tfjs's binaries, and returns what an expression is there. */
+const evaluate = async <T>(headers: Record<string, string>, expression: string): Promise<T> => {
   const server: Server = createServer(async ({ url = '/' }, response) => {
     const type = url.endsWith('.wasm') ? 'application/wasm' : url.endsWith('.js') ? 'text/javascript' : 'text/html'
     const source = url.startsWith('/wasm/') ? wasmFolder : folder
@@ -56,13 +56,17 @@ const reportFrom = async (headers: Record<string, string>) => {
   try {
     await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`)
     await page.waitForFunction('globalThis.report')
-    return (await page.evaluate('report()')) as { prepared: { threads: number; reason: string } }
+    return (await page.evaluate(expression)) as T
   } finally {
     await page.close()
     server.close()
   }
 }
 
+const reportFrom = (headers: Record<string, string>) =>
+  evaluate<{ prepared: { threads: number; reason: string } }>(headers, 'report()')
+
+const isolated = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' }
 const gradient = [9, 12, 9, 12, 16, 12, 9, 12, 9]
 
 test('a bundler takes the package without a warning', () => {
@@ -70,8 +74,7 @@ test('a bundler takes the package without a warning', () => {
 })
 
 test('two threads start on a cross-origin isolated page, and nothing is left changed', async () => {
-  const headers = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' }
-  expect(await reportFrom(headers)).toMatchObject({
+  expect(await reportFrom(isolated)).toMatchObject({
     prepared: { name: 'wasm', threads: 2, simd: true },
     gradient,
     coresUnchanged: true,
@@ -82,4 +85,23 @@ test('elsewhere one thread does, and the report says why', async () => {
   const report = await reportFrom({})
   expect(report).toMatchObject({ prepared: { name: 'wasm', threads: 1, simd: true }, gradient })
   expect(report.prepared.reason).toContain('cross-origin isolated')
+})
+
+test.each([
+  ['wasm', 'stopped', /2 threads, SIMD/],
+  ['webgl', 'stopped', /software adapter, slow: .*SwiftShader/],
+  ['webgl', 'lost', /software adapter, slow: .*SwiftShader/],
+] as const)('%s works again after it was %s', async (name, how, reason) => {
+  const working = { reason: expect.stringMatching(reason), sum: 512, tensors: 0 }
+  const report = await evaluate<Record<'before' | 'after' | 'stopped' | 'lost', unknown>>(
+    isolated,
+    `restart('${name}', ${how === 'lost'})`,
+  )
+  expect(report).toMatchObject({ before: working, after: working, stopped: how === 'stopped' })
+  if (name === 'webgl') expect(report.lost).toBe(true)
+})
+
+test('an adapter that computes on the CPU is taken only by name', async () => {
+  expect(await evaluate({}, `refusal({ order: ['webgl'] })`)).toMatch(/webgl: .*software/)
+  expect(await evaluate({}, `refusal({ backend: 'webgl' })`)).toMatch(/^Using webgl \(software adapter/)
 })

@@ -80,7 +80,7 @@ test('auto tries in the order it is given', async () => {
   const { name, candidates } = await prepareBackend({ order: ['cpu', 'wasm'] })
   expect(name).toBe('cpu')
   expect(candidates).toHaveLength(1)
-  for (const order of [['webgl' as 'cpu'], []]) {
+  for (const order of [['opengl' as 'cpu'], []]) {
     await expect(prepareBackend({ order })).rejects.toThrow(expect.objectContaining({ code: 'invalid-argument' }))
   }
 })
@@ -99,7 +99,7 @@ test('auto reports every backend it passed over, with a reason', async () => {
 test('bad input is named', async () => {
   const invalid = (message: RegExp) =>
     expect.objectContaining({ code: 'invalid-argument', message: expect.stringMatching(message) })
-  await expect(prepareBackend({ backend: 'webgl' as 'cpu' })).rejects.toThrow(invalid(/'webgl'.*'auto', 'tfjs-node'/))
+  await expect(prepareBackend({ backend: 'opengl' as 'cpu' })).rejects.toThrow(invalid(/'opengl'.*'auto', 'tfjs-node'/))
   await expect(prepareBackend({ threads: 0 })).rejects.toThrow(invalid(/threads .* got 0/))
   vi.stubEnv('FX_BACKEND', 'gpu')
   await expect(prepareBackend()).rejects.toThrow(invalid(/FX_BACKEND 'gpu'/))

@@ -1,5 +1,5 @@
-// Runs in a browser: prepares wasm, trains nothing but computes one gradient with the native kernels, and reports.
-import { prepareBackend } from '@fx/backend'
+// Runs in a browser. The report prepares wasm, trains nothing but computes one gradient with the native kernels.
+import { type PrepareBackendOptions, prepareBackend, stopBackend } from '@fx/backend'
 import { installTrainingKernels } from '@fx/backend/training'
 import * as tf from '@tensorflow/tfjs-core'
 import '@tensorflow/tfjs-layers'
@@ -14,4 +14,29 @@ const report = async () => {
   return { prepared, gradient: [...dw!.dataSync()], coresUnchanged: navigator.hardwareConcurrency === cores }
 }
 
-Object.assign(globalThis, { report })
+/** What a backend computes and how it came to be, before it was stopped and when it was started again. */
+const restart = async (name: 'webgl' | 'wasm', lose: boolean) => {
+  const once = async () => {
+    const { reason } = await prepareBackend({ backend: name, threads: 2, wasmPaths: '/wasm/' })
+    const sum = tf.tidy(() => tf.sum(tf.matMul(tf.ones([8, 8]), tf.ones([8, 8]))).dataSync()[0])
+    return { reason, sum, tensors: tf.engine().state.numTensors }
+  }
+  const before = await once()
+  const { gpgpu } = tf.backend() as unknown as { gpgpu?: { gl: WebGL2RenderingContext } }
+  if (lose) gpgpu!.gl.getExtension('WEBGL_lose_context')!.loseContext()
+  else stopBackend(name)
+  const stopped = !(name in tf.engine().registry)
+  const after = await once()
+  stopBackend(name)
+  stopBackend(name)
+  return { before, stopped, after, lost: gpgpu?.gl.isContextLost() }
+}
+
+/** Why a backend cannot be had. */
+const refusal = (options: PrepareBackendOptions) =>
+  prepareBackend(options).then(
+    ({ reason }) => reason,
+    (error: Error) => error.message,
+  )
+
+Object.assign(globalThis, { report, restart, refusal })
