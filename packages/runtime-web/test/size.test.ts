@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib'
 import { build, type Plugin, type Rollup } from 'vite'
 import { beforeAll, expect, test } from 'vitest'
 
-const external = /^@tensorflow\//
+const external = /^@(tensorflow|litertjs)\//
 const modules = new Set<string>()
 const imports = new Set<string>()
 /** What a page downloads at once, and the worker's script; bytes, gzipped, tfjs aside. */
@@ -55,7 +55,7 @@ test('no training code, no layers, nothing of Node ships', () => {
   const forbidden =
     /tfjs-layers|packages\/(distill|losses|unet-student|mobilenet-encoder|teacher-adapters|export)\/|backend\/src\/training|__vite-browser-external/
   expect([...modules, ...imports].filter(id => forbidden.test(id))).toEqual([])
-  const allowed = /^@tensorflow\/tfjs-(core|converter|backend-(wasm|cpu|webgpu))$/
+  const allowed = /^@tensorflow\/tfjs-(core|converter|backend-(wasm|cpu|webgl|webgpu))$|^@litertjs\/core$/
   expect([...imports].filter(id => !allowed.test(id))).toEqual([])
 })
 

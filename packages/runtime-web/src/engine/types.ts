@@ -1,6 +1,5 @@
-import { type EffectBundleManifest, FxError } from '@fx/core'
+import { FxError } from '@fx/core'
 import type { BundleReader } from '../bundle/reader.js'
-import type { Frame } from '../frame/capture.js'
 
 /** What can run a student: three backends of tfjs and LiteRT.js; `cpu`, plain JavaScript, where nothing else works. */
 export type EngineName = 'webgpu' | 'webgl' | 'wasm' | 'litert' | 'cpu'
@@ -13,12 +12,14 @@ export interface StudentRunner {
   /** The student's size, pixels. */
   readonly width: number
   readonly height: number
+  /** How many values a run takes: the number of the effect's parameters, or 0 for a student that takes none. */
+  readonly parameters: number
   /** Where the next picture is drawn, of the student's size, opaque. In main memory for wasm, litert and cpu, else on the GPU. */
   readonly input: OffscreenCanvasRenderingContext2D
   /**
    * Runs the student on what `input` shows. On a GPU it settles when the work is on its way; the next run waits for it.
    *
-   * @param values of the effect's parameters, in the order of its spec; empty for a student that takes none.
+   * @param values of the effect's parameters, in the order of its spec; empty where `parameters` is 0.
    * @returns a canvas of the student's size, overwritten by the next run; with alpha where the bundle's output has 4
    *   channels.
    * @throws FxError `backend-unavailable` when the engine died (WebGL context or WebGPU device lost, wasm aborted, out of
@@ -79,31 +80,6 @@ export interface ChooseEngineOptions extends Omit<OpenStudentOptions, 'engine' |
 export interface ChosenEngine {
   runner: StudentRunner
   tried: readonly EngineTrial[]
-}
-
-export interface BackendOptions {
-  /** A tfjs backend by name; `auto`, the default, takes the fastest that works here. */
-  backend?: 'auto' | 'webgpu' | 'wasm' | 'cpu'
-  /** Threads of the wasm backend, by default one for each core, up to four. More than one needs cross-origin isolation. */
-  threads?: number
-  /**
-   * Where the `.wasm` files of `@tensorflow/tfjs-backend-wasm` are served: a folder's URL that ends in `/`, or the URL of
-   * each by its file name. Relative to the page.
-   */
-  wasmPaths?: string | Record<string, string>
-}
-
-/** What runs the frames of one effect: in this thread, or in a worker behind the same face. */
-export interface Engine {
-  readonly manifest: EffectBundleManifest
-  readonly backend: { name: string; threads: number }
-  /**
-   * Frames are answered in the order in which they came. A frame that was transferred is closed.
-   *
-   * @returns opaque RGBA bytes of the student's size.
-   */
-  run(frame: Frame, parameters: Record<string, number>): Promise<Uint8ClampedArray<ArrayBuffer>>
-  dispose(): void
 }
 
 export const disposedError = (): FxError => new FxError('aborted', 'This effect was disposed')
