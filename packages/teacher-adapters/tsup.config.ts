@@ -4,6 +4,7 @@ export default library({
   entry: [
     'src/index.ts',
     'src/portraits.ts',
+    'src/procedural.ts',
     'src/recorded.ts',
     'src/shards.ts',
     'src/stylegan2.ts',
