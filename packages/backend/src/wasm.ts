@@ -89,9 +89,15 @@ export const startWasm = async ({ threads = 'auto', wasmPaths }: PrepareBackendO
       remark = `threads are off because ${(error as Error).message}`
     }
   }
+  // Only for this start: after `stopBackend` the next one may have threads.
+  const supported = await tf.env().getAsync(THREADS_FLAG)
   tf.env().set(THREADS_FLAG, false)
-  if (!(await withoutNewListeners(() => tf.setBackend('wasm')))) {
-    throw new FxError('backend-unavailable', 'tfjs could not load its .wasm file; check wasmPaths.')
+  try {
+    if (!(await withoutNewListeners(() => tf.setBackend('wasm')))) {
+      throw new FxError('backend-unavailable', 'tfjs could not load its .wasm file; check wasmPaths.')
+    }
+  } finally {
+    tf.env().set(THREADS_FLAG, supported)
   }
   return running(wasm, remark)
 }

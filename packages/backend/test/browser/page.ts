@@ -16,17 +16,17 @@ const report = async () => {
 
 /** What a backend computes and how it came to be, before it was stopped and when it was started again. */
 const restart = async (name: 'webgl' | 'wasm', lose: boolean) => {
-  const once = async () => {
-    const { reason } = await prepareBackend({ backend: name, threads: 2, wasmPaths: '/wasm/' })
+  const once = async (threads: number) => {
+    const { reason } = await prepareBackend({ backend: name, threads, wasmPaths: '/wasm/' })
     const sum = tf.tidy(() => tf.sum(tf.matMul(tf.ones([8, 8]), tf.ones([8, 8]))).dataSync()[0])
     return { reason, sum, tensors: tf.engine().state.numTensors }
   }
-  const before = await once()
+  const before = await once(1)
   const { gpgpu } = tf.backend() as unknown as { gpgpu?: { gl: WebGL2RenderingContext } }
   if (lose) gpgpu!.gl.getExtension('WEBGL_lose_context')!.loseContext()
   else stopBackend(name)
   const stopped = !(name in tf.engine().registry)
-  const after = await once()
+  const after = await once(2)
   stopBackend(name)
   stopBackend(name)
   return { before, stopped, after, lost: gpgpu?.gl.isContextLost() }
