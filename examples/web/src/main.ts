@@ -13,11 +13,11 @@ const bundle = new URLSearchParams(location.search).get('bundle') ?? '/run/bundl
 const samples = '/run/samples/'
 
 const showFacts = (effect: Effect): void => {
-  const { backend, threads, p50Ms } = effect.stats()
+  const { engine, threads, p50Ms } = effect.stats()
   const { input, card } = effect.manifest
   const facts = [
     `${input.width}x${input.height}`,
-    `${backend}, ${threads} thread${threads === 1 ? '' : 's'}`,
+    `${engine}, ${threads} thread${threads === 1 ? '' : 's'}`,
     ...(p50Ms > 0 ? [`${p50Ms.toFixed(1)} ms a frame`] : []),
     `teacher: ${card.provenance.teacher}`,
     card.licence,

@@ -65,7 +65,8 @@ const call = <Name extends keyof Harness>(
   )
 
 /** Waits until the page has no worker. Chromium gives threads that wait in wasm two seconds before it ends them. */
-const workersEnd = (): Promise<void> => expect.poll(() => page.workers().length, { timeout: 20_000 }).toBe(0)
+const workersEnd = (): Promise<void> =>
+  expect.poll(() => page.workers().map(worker => worker.url()), { timeout: 20_000 }).toEqual([])
 
 /** Largest difference, out of 255, from the LayersModel in Node. */
 const difference = (actual: readonly number[], rgba: Uint8ClampedArray): number => {
@@ -97,7 +98,7 @@ describe.each([
   })
 
   test('the pixels are those of the LayersModel in Node, whatever the source', async () => {
-    expect(await call('load', '/bundles/good/', { worker, threads })).toMatchObject({ backend: 'wasm', threads })
+    expect(await call('load', '/bundles/good/', { worker, threads })).toMatchObject({ engine: 'wasm', threads })
     for (const [seed, kind] of kinds.entries()) {
       const rgba = picture(seed + 1)
       const actual = await call('run', kind, size, size, Array.from(rgba))
@@ -211,7 +212,7 @@ describe.each([
 test('without cross-origin isolation one thread does', async () => {
   await open(plain)
   expect(await call('load', '/bundles/good/', { worker: true, threads: 2 })).toMatchObject({
-    backend: 'wasm',
+    engine: 'wasm',
     threads: 1,
   })
   const rgba = picture(1)
@@ -220,7 +221,7 @@ test('without cross-origin isolation one thread does', async () => {
 
 test('a worker may be started by the caller', async () => {
   await open(isolated)
-  expect(await call('loadInOwnWorker', '/bundles/good/')).toMatchObject({ backend: 'wasm' })
+  expect(await call('loadInOwnWorker', '/bundles/good/')).toMatchObject({ engine: 'wasm' })
   const rgba = picture(1)
   expect(difference(await call('run', 'ImageData', size, size, Array.from(rgba)), rgba)).toBeLessThanOrEqual(2)
 })

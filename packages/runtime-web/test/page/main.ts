@@ -51,20 +51,21 @@ const caught = async (action: () => Promise<unknown>) => {
 }
 
 const harness = {
-  load: async (url: string, options: Pick<LoadEffectOptions, 'worker' | 'threads'>) => {
-    effect = await loadEffect(url, { ...options, wasmPaths: '/wasm/' })
+  load: async (url: string, options: Pick<LoadEffectOptions, 'worker' | 'threads' | 'engine'>) => {
+    effect = await loadEffect(url, { engine: 'wasm', ...options, wasmPaths: '/wasm/' })
     return effect.stats()
   },
   loadInOwnWorker: async (url: string) => {
     const worker = () => new Worker(new URL('../../src/worker.ts', import.meta.url), { type: 'module' })
-    effect = await loadEffect(url, { worker, wasmPaths: '/wasm/' })
+    effect = await loadEffect(url, { worker, engine: 'wasm', wasmPaths: '/wasm/' })
     return effect.stats()
   },
-  failToLoad: (url: string, worker: boolean) => caught(async () => loadEffect(url, { worker, wasmPaths: '/wasm/' })),
+  failToLoad: (url: string, worker: boolean) =>
+    caught(async () => loadEffect(url, { worker, engine: 'wasm', wasmPaths: '/wasm/' })),
   abort: (url: string, worker: boolean) =>
     caught(async () => {
       const controller = new AbortController()
-      const loading = loadEffect(url, { worker, wasmPaths: '/wasm/', signal: controller.signal })
+      const loading = loadEffect(url, { worker, engine: 'wasm', wasmPaths: '/wasm/', signal: controller.signal })
       controller.abort()
       await loading
     }),
