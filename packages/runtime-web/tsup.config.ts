@@ -1,3 +1,5 @@
 import { library } from '../../tsup.base.js'
 
-export default library({ entry: ['src/index.ts', 'src/worker.ts'] })
+export default library({
+  entry: { index: 'src/index.ts', worker: 'src/worker.ts', 'face-mesh': 'src/face/face-mesh.ts' },
+})
