@@ -33,8 +33,9 @@ const copyOf = (frame: Frame): Frame | Promise<Frame> => ('clone' in frame ? fra
 /** @param detector stays the caller's. */
 export const createFaceFollower = (detector: FaceDetector, { onDetected, onError }: FollowerEvents): FaceFollower => {
   let tracker: ReturnType<typeof createFaceTracker>
-  /** The last answer, and whether the tracker has not had it. */
+  /** The last answer, the time of the frame that it is about, and whether the tracker has not had it. */
   let found: readonly Face[] | undefined
+  let foundMs = 0
   let news = false
   let busy = false
   let stopped = false
@@ -46,6 +47,7 @@ export const createFaceFollower = (detector: FaceDetector, { onDetected, onError
       const faces = await detector.detect(frame, timeMs)
       if (stopped) return
       found = faces
+      foundMs = timeMs
       news = true
       onDetected(performance.now() - start)
     } catch (error) {
@@ -67,7 +69,8 @@ export const createFaceFollower = (detector: FaceDetector, { onDetected, onError
       // A picture that is shown again has the faces that it had.
       const faces = news || repeated ? found : undefined
       news = false
-      return tracker.update(faces, at)
+      // The answer is about a frame that has gone by: the tracker moves the faces on.
+      return tracker.update(faces, at, foundMs)
     },
     begin: face => {
       tracker = createFaceTracker({ face, maxFaces: mostFaces })
