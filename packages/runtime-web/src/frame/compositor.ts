@@ -81,7 +81,7 @@ export const createCompositor = (): Compositor => {
         const width = Math.max(1, Math.round(layout.width / 320))
         output.resetTransform()
         output.fillStyle = 'rgb(255 255 255 / 0.85)'
-        output.fillRect(splitAt() - width / 2, 0, width, layout.height)
+        output.fillRect(splitAt() - Math.floor(width / 2), 0, width, layout.height)
       }
       return output.canvas.transferToImageBitmap()
     },
