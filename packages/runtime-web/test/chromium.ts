@@ -34,8 +34,18 @@ const quiet = [
   '--disable-sync',
 ]
 
+/** WebGPU and WebGL, canvases of both included, that compute on the CPU. */
+export const softwareGpu = [
+  '--disable-gpu-sandbox',
+  '--enable-unsafe-webgpu',
+  '--use-webgpu-adapter=swiftshader',
+  '--use-angle=swiftshader',
+  '--use-vulkan=swiftshader',
+  '--enable-features=Vulkan',
+]
+
 /** A headless Chromium with a fake camera, which shows a moving test picture. */
-export const launchChromium = (): Promise<Browser> =>
+export const launchChromium = (more: readonly string[] = []): Promise<Browser> =>
   chromium.launch({
     executablePath: findChromium(),
     args: [
@@ -44,5 +54,6 @@ export const launchChromium = (): Promise<Browser> =>
       ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
       '--use-fake-ui-for-media-stream',
       '--use-fake-device-for-media-stream',
+      ...more,
     ],
   })

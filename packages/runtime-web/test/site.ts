@@ -34,3 +34,7 @@ export const buildSite = async (
 /** Where tfjs-wasm keeps its `.wasm` files. */
 export const wasmFolder = (): string =>
   dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm'))
+
+/** Where LiteRT.js keeps its scripts and `.wasm` files. */
+export const litertFolder = (): string =>
+  dirname(createRequire(import.meta.url).resolve('@litertjs/core/wasm/litert_wasm_internal.js'))

@@ -1,6 +1,8 @@
-import { type BackendName, prepareBackend, stopBackend } from '@fx/backend'
+import { type BackendName, type PreparedBackend, prepareBackend, stopBackend } from '@fx/backend'
 import { FxError } from '@fx/core'
 import * as tf from '@tensorflow/tfjs-core'
+import { inTurn } from './queue.js'
+import { defaultThreads } from './threads.js'
 import type { EngineOptions } from './types.js'
 
 /** The right to compute on a tfjs backend. Each thread has one set of backends, which all students in it share. */
@@ -12,16 +14,11 @@ export interface Lease {
   ready(): Promise<void>
   /** Makes this the backend that tfjs computes on, at once. */
   use(): void
-  /** Ends the backend for all who lease it: it has died. Dispose of tensors before. */
+  /** Ends the backend for all who lease it: it has died. Tensors on it are still disposed of by who made them. */
   kill(): void
   /** The last release ends the backend, unless the page had started it or has tensors on it. */
   release(): void
 }
-
-/** Phones have four fast cores at most, and a slow one in the team makes the others wait. */
-const mostThreads = 4
-
-export const defaultThreads = (): number => Math.min(navigator.hardwareConcurrency || 1, mostThreads)
 
 interface Shared {
   instance: object
@@ -33,22 +30,38 @@ interface Shared {
 
 const shared = new Map<BackendName, Shared>()
 let starting: Promise<unknown> | undefined
-let last: Promise<unknown> = Promise.resolve()
 
 const instanceOf = (name: BackendName): object | undefined => tf.engine().registry[name]
+
+/** Prepares a backend, or says in one sentence why it cannot be had. */
+const prepare = async (name: BackendName, options: EngineOptions, software: boolean): Promise<PreparedBackend> => {
+  // What is named may compute on a software adapter, what stands in a list may not.
+  const choice = software ? { backend: name } : { order: [name] }
+  try {
+    return await prepareBackend({ ...choice, threads: options.threads, wasmPaths: options.wasmPaths })
+  } catch (error) {
+    const { cause, details } = error as FxError
+    if (FxError.isInstance(cause, 'missing-package')) throw cause
+    const [candidate] = (details?.candidates ?? []) as { reason: string }[]
+    throw candidate === undefined ? error : new FxError('backend-unavailable', candidate.reason, { cause })
+  }
+}
 
 const start = async (
   name: BackendName,
   { threads = defaultThreads(), wasmPaths, software }: EngineOptions & { software: boolean },
 ): Promise<Shared> => {
   const before = instanceOf(name)
-  // What is named may compute on a software adapter, what stands in a list may not.
-  const choice = software ? { backend: name } : { order: [name] }
-  const prepared = await prepareBackend({ ...choice, threads, wasmPaths })
+  const prepared = await prepare(name, { threads, wasmPaths }, software)
   const instance = instanceOf(name)!
   const running = shared.get(name)
   if (running?.instance === instance) return running
-  const begun = { instance, threads: prepared.threads, holders: 0, ours: instance !== before }
+  const ours = instance !== before
+  if (name === 'wasm' && !prepared.simd) {
+    if (ours) stopBackend(name)
+    throw new FxError('backend-unavailable', 'This browser has no WebAssembly SIMD, without which wasm is too slow')
+  }
+  const begun = { instance, threads: prepared.threads, holders: 0, ours }
   shared.set(name, begun)
   return begun
 }
@@ -58,12 +71,12 @@ const stop = (name: BackendName, state: Shared): void => {
   if (instanceOf(name) === state.instance) stopBackend(name)
 }
 
-/** Starts a tfjs backend, or joins those who use it. Calls wait for one another: two starts would make two thread pools. */
+/** Starts a tfjs backend, or joins those who use it. */
 export const leaseBackend = (
   name: 'webgpu' | 'webgl' | 'wasm' | 'cpu',
   options: EngineOptions & { software: boolean },
 ): Promise<Lease> => {
-  const started = last.then(async () => {
+  const started = inTurn(async () => {
     const work = start(name, options)
     starting = work
     try {
@@ -74,7 +87,6 @@ export const leaseBackend = (
       starting = undefined
     }
   })
-  last = started.catch(() => {})
   return started.then(state => {
     let held = true
     const backend = () => (instanceOf(name) === state.instance ? state.instance : undefined)
@@ -89,7 +101,11 @@ export const leaseBackend = (
         // Of a backend that runs already this is done when it returns.
         if (tf.getBackend() !== name) void tf.setBackend(name)
       },
-      kill: () => stop(name, state),
+      kill: () => {
+        // It has nothing any more that could be freed one by one.
+        Object.assign(state.instance, { disposeData: () => true })
+        stop(name, state)
+      },
       release: () => {
         if (!held) return
         held = false

@@ -1,6 +1,7 @@
 import { FxError, listed } from '@fx/core'
 import { throwIfAborted } from '../aborted.js'
 import type { BundleReader } from '../bundle/reader.js'
+import { openLitertStudent } from './litert-student.js'
 import { prove, tryOut } from './prove.js'
 import { openTfjsStudent } from './tfjs-student.js'
 import type { EngineName, OpenStudent, OpenStudentOptions, StudentRunner } from './types.js'
@@ -22,7 +23,8 @@ const load = async (bundle: BundleReader, options: OpenStudentOptions): Promise<
     )
   }
   if (engine !== 'litert') return openTfjsStudent(bundle, path, { ...options, engine })
-  throw new FxError('backend-unavailable', 'This bundle has no TensorFlow Lite file')
+  if (!own) throw new FxError('backend-unavailable', 'This bundle has its smaller models not as TensorFlow Lite files')
+  return openLitertStudent(bundle, options)
 }
 
 /** Opens a student and lets `check` pass it. What does not pass is disposed. */

@@ -1,11 +1,11 @@
-/** RGB or RGBA bytes to RGBA; without alpha they become opaque. */
-export const toRgba = (bytes: Uint8Array, channels: 3 | 4): Uint8ClampedArray<ArrayBuffer> => {
-  const rgba = new Uint8ClampedArray((bytes.length / channels) * 4)
-  for (let from = 0, to = 0; to < rgba.length; from += channels, to += 4) {
-    rgba[to] = bytes[from]!
-    rgba[to + 1] = bytes[from + 1]!
-    rgba[to + 2] = bytes[from + 2]!
-    rgba[to + 3] = channels === 4 ? bytes[from + 3]! : 255
+/** RGB bytes to opaque RGBA. */
+export const toRgba = (rgb: Uint8Array): Uint8ClampedArray<ArrayBuffer> => {
+  const rgba = new Uint8ClampedArray((rgb.length / 3) * 4)
+  for (let from = 0, to = 0; to < rgba.length; from += 3, to += 4) {
+    rgba[to] = rgb[from]!
+    rgba[to + 1] = rgb[from + 1]!
+    rgba[to + 2] = rgb[from + 2]!
+    rgba[to + 3] = 255
   }
   return rgba
 }

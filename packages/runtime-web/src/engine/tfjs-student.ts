@@ -9,7 +9,7 @@ import { type Lease, leaseBackend } from './lease.js'
 import { readModelArtifacts } from './model-artifacts.js'
 import { type StudentShape, type Surface, shapeOf } from './surface.js'
 import type { OpenStudentOptions, StudentRunner } from './types.js'
-import { checkValues, engineDied, messageOf } from './values.js'
+import { checkValues, engineDied, messageOf, quietly } from './values.js'
 import { type WebglBackend, webglPainter } from './webgl-painter.js'
 import { type WebgpuBackend, webgpuPainter } from './webgpu-painter.js'
 
@@ -35,13 +35,6 @@ const load = (artifacts: tf.io.ModelArtifacts, path: string): GraphModel => {
   }
 }
 
-/** Does what may fail in an engine that has died. */
-const quietly = (work: () => void): void => {
-  try {
-    work()
-  } catch {}
-}
-
 const createRunner = (
   engine: TfjsEngine,
   lease: Lease,
@@ -51,6 +44,8 @@ const createRunner = (
 ): StudentRunner => {
   const [imageName, parametersName] = model.inputs.map(({ name }) => name)
   let before = Promise.resolve()
+  /** Of the work that the device was given. */
+  let failure: unknown
   let disposed = false
 
   const dispose = (): void => {
@@ -62,6 +57,7 @@ const createRunner = (
   }
   const throwIfDead = (): void => {
     if (disposed) throw new FxError('aborted', 'This student was disposed')
+    if (failure !== undefined) throw failure
     const why = surface.lost() ?? (lease.backend() === undefined ? 'its backend has ended' : undefined)
     if (why !== undefined) throw new Error(why)
   }
@@ -89,12 +85,14 @@ const createRunner = (
         throwIfDead()
         compute(values)
         throwIfDead()
-        before = surface.done()
+        before = surface.done().catch(error => {
+          failure = error
+        })
         return surface.output
       } catch (error) {
         if (FxError.isInstance(error, 'aborted')) throw error
-        dispose()
         lease.kill()
+        dispose()
         throw engineDied(engine, error)
       }
     },

@@ -22,3 +22,10 @@ export const engineDied = (engine: EngineName, cause: unknown): FxError =>
     cause,
     details: { engine },
   })
+
+/** Does what may fail in an engine that has died. */
+export const quietly = (work: () => void): void => {
+  try {
+    work()
+  } catch {}
+}
