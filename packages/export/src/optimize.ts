@@ -1,5 +1,6 @@
 import type { Graph, Pass } from './graph.js'
 import { clipInTwo } from './passes/clip-in-two.js'
+import { concatEarly } from './passes/concat-early.js'
 import { removeDeadNodes } from './passes/dead-nodes.js'
 import { affineToDepthwise, foldAffine } from './passes/fold-affine.js'
 import { foldPadding } from './passes/fold-padding.js'
@@ -7,6 +8,9 @@ import { fuseActivations } from './passes/fuse-activations.js'
 import { fuseHardSwish } from './passes/hard-swish.js'
 import { removeIdentities } from './passes/identities.js'
 import { mergeBranches } from './passes/merge-branches.js'
+import { mergeHeads } from './passes/merge-heads.js'
+import { narrowLines } from './passes/narrow-lines.js'
+import { pairPixels } from './passes/pair-pixels.js'
 import { poolMeans } from './passes/pool-means.js'
 import { splitConcat } from './passes/split-concat.js'
 import { widenMask } from './passes/widen-mask.js'
@@ -21,12 +25,16 @@ export const defaultPasses: readonly Pass[] = [
   affineToDepthwise,
   foldPadding,
   fuseActivations,
+  concatEarly,
+  mergeHeads,
   widenMask,
+  narrowLines,
   splitConcat,
+  pairPixels,
   removeDeadNodes,
 ]
 
-/** The passes of `exportTflite`, in order: those of `optimize` but for the two that pay on tfjs-wasm alone. */
+/** The passes of `exportTflite`, in order: those of `optimize` but for those that pay on tfjs-wasm alone. */
 export const tflitePasses: readonly Pass[] = [
   removeIdentities,
   foldAffine,
@@ -37,6 +45,7 @@ export const tflitePasses: readonly Pass[] = [
   foldPadding,
   clipInTwo,
   fuseActivations,
+  concatEarly,
   removeDeadNodes,
 ]
 

@@ -102,7 +102,7 @@ test('a frozen parameter folds at an odd size, too: only crops are more', async 
   }
   const odd = await kinds(33)
   expect(odd.filter(op => op === 'crop')).toHaveLength(5)
-  expect(odd.filter(op => op !== 'crop').sort()).toEqual((await kinds(64)).sort())
+  expect(odd.filter(op => op !== 'crop').sort()).toEqual((await kinds(32)).sort())
 })
 
 test('a student becomes convolutions, additions, resizes and concatenations: no normalisation is left', async () => {

@@ -38,7 +38,7 @@ export const builtinOperators = {
 export type BuiltinOperator = keyof typeof builtinOperators
 
 /** `ActivationFunctionType`: what an operation can apply to its result. */
-export const fusedActivations = { linear: 0, relu: 1, relu6: 3 } as const
+const fusedActivations = { linear: 0, relu: 1, relu6: 3 } as const
 
 export type TfliteActivation = keyof typeof fusedActivations
 
