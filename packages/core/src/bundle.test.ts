@@ -41,6 +41,18 @@ test('a newer format is recognised before anything else is judged', () => {
 })
 
 test.each([
+  ['files[0].sha256 is', { ...manifest, files: [{ ...manifest.files[0], sha256: 'zz' }] }],
+  ['input.range must be an array of 2', { ...manifest, input: { ...manifest.input, range: [0] } }],
+  ['input.range[1] must be a number, but is a string', { ...manifest, input: { ...manifest.input, range: [0, '1'] } }],
+  ['input.width must be a whole number above 0, but is 1.5', { ...manifest, input: { ...manifest.input, width: 1.5 } }],
+  ['probe must be an object, but is missing', { ...manifest, probe: undefined }],
+  ['card.metrics.psnr must be a number', { ...manifest, card: { ...manifest.card, metrics: { psnr: Number.NaN } } }],
+  ['crop must be stretch or centre-square or face, but is circle', { ...manifest, crop: 'circle' }],
+])('the message names the member: %s', (message, value) => {
+  expect(() => parseBundleManifest(value)).toThrow(`Not an effect.json: ${message}`)
+})
+
+test.each([
   ['a path that leaves the bundle', { ...manifest, model: { format: 'tfjs-graph-model', path: '../secret' } }],
   ['an absolute path', { ...manifest, model: { format: 'tfjs-graph-model', path: '/secret' } }],
   ['a face crop without its square', { ...manifest, crop: 'face' }],

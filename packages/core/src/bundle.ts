@@ -1,7 +1,6 @@
-import * as z from 'zod/mini'
 import { type EffectSpec, parseEffectSpec } from './effect.js'
 import { FxError } from './errors.js'
-import { inEnglish } from './validation.js'
+import { list, number, object, oneOf, optional, record, text } from './shape.js'
 
 /** The version of the effect-bundle format that this code writes and the newest it reads. */
 export const BUNDLE_FORMAT_VERSION = 1
@@ -72,39 +71,36 @@ export interface EffectBundleManifest {
   files: BundleFile[]
 }
 
-const relativePath = z
-  .string()
-  .check(z.regex(/^(?!\/)(?!.*(^|\/)\.\.(\/|$))[\w./-]+$/, 'must be a path inside the bundle'))
-const valueRange = z.tuple([z.number(), z.number()])
-const side = z.int().check(z.positive())
+const relativePath = text(/^(?!\/)(?!.*(^|\/)\.\.(\/|$))[\w./-]+$/, 'must be a path inside the bundle')
+const valueRange = list(number(), 2)
+const side = number('a whole number above 0', value => Number.isInteger(value) && value > 0)
 
-const manifest = z.object({
-  formatVersion: z.literal(BUNDLE_FORMAT_VERSION),
-  effect: z.unknown(),
-  studentSpecHash: z.string(),
-  input: z.object({ width: side, height: side, range: valueRange }),
-  output: z.object({ range: valueRange, channels: z.optional(z.literal([3, 4])) }),
-  crop: z.enum(['stretch', 'centre-square', 'face']),
-  face: z.optional(z.object({ scale: z.number().check(z.positive()), raise: z.number() })),
-  model: z.object({
-    format: z.literal('tfjs-graph-model'),
+const manifest = object({
+  formatVersion: oneOf(BUNDLE_FORMAT_VERSION),
+  studentSpecHash: text(),
+  input: object({ width: side, height: side, range: valueRange }),
+  output: object({ range: valueRange, channels: optional(oneOf(3, 4)) }),
+  crop: oneOf('stretch', 'centre-square', 'face'),
+  face: optional(object({ scale: number('a number above 0', value => value > 0), raise: number() })),
+  model: object({
+    format: oneOf('tfjs-graph-model'),
     path: relativePath,
-    smaller: z.optional(z.array(z.object({ width: side, height: side, path: relativePath }))),
+    smaller: optional(list(object({ width: side, height: side, path: relativePath }))),
   }),
-  tflite: z.optional(z.object({ path: relativePath })),
-  probe: z.object({ input: relativePath, output: relativePath, tolerance: z.number() }),
-  card: z.object({
-    name: z.string(),
-    description: z.string(),
-    licence: z.string(),
-    provenance: z.object({ teacher: z.string(), teacherVersion: z.string(), licences: z.array(z.string()) }),
-    metrics: z.record(z.string(), z.number()),
+  tflite: optional(object({ path: relativePath })),
+  probe: object({ input: relativePath, output: relativePath, tolerance: number() }),
+  card: object({
+    name: text(),
+    description: text(),
+    licence: text(),
+    provenance: object({ teacher: text(), teacherVersion: text(), licences: list(text()) }),
+    metrics: record(number()),
   }),
-  files: z.array(
-    z.object({
+  files: list(
+    object({
       path: relativePath,
-      size: z.int().check(z.nonnegative()),
-      sha256: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
+      size: number('a whole number from 0', value => Number.isInteger(value) && value >= 0),
+      sha256: text(/^[0-9a-f]{64}$/, 'must be 64 hex digits'),
     }),
   ),
 })
@@ -123,11 +119,12 @@ export const parseBundleManifest = (value: unknown): EffectBundleManifest => {
       { details: { version, supported: BUNDLE_FORMAT_VERSION } },
     )
   }
-  const result = manifest.safeParse(value, inEnglish)
-  if (!result.success) throw new FxError('corrupt-file', `Not an effect.json: ${z.prettifyError(result.error)}`)
-  if (result.data.crop === 'face' && result.data.face === undefined) {
+  const wrong = manifest(value, '')
+  if (wrong !== undefined) throw new FxError('corrupt-file', `Not an effect.json: ${wrong}`)
+  const { crop, face, effect } = value as EffectBundleManifest
+  if (crop === 'face' && face === undefined) {
     throw new FxError('corrupt-file', "Not an effect.json: crop is 'face', but there is no member face")
   }
-  parseEffectSpec(result.data.effect)
+  parseEffectSpec(effect)
   return value as EffectBundleManifest
 }

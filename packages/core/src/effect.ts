@@ -1,6 +1,5 @@
-import * as z from 'zod/mini'
 import { FxError } from './errors.js'
-import { inEnglish } from './validation.js'
+import { number, object, optional, record, type Shape, text } from './shape.js'
 
 /** The range of one effect parameter, for instance `strength` from 0 to 1. */
 export interface ParameterRange {
@@ -24,17 +23,23 @@ export interface EffectSpec {
   parameters: Record<string, ParameterRange>
 }
 
-const range = z.strictObject({ min: z.number(), max: z.number(), default: z.number() }).check(
-  z.refine(({ min, max }) => min <= max, 'min must not exceed max'),
-  z.refine(r => r.default >= r.min && r.default <= r.max, 'default must lie between min and max'),
-)
+const range: Shape = (value, path) => {
+  const wrong = object({ min: number(), max: number(), default: number() }, { strict: true })(value, path)
+  if (wrong !== undefined) return wrong
+  const { min, max, default: usual } = value as ParameterRange
+  if (min > max) return `${path}: min must not exceed max`
+  return usual < min || usual > max ? `${path}: default must lie between min and max` : undefined
+}
 
-const effectSpec = z.strictObject({
-  id: z.string().check(z.regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'must be kebab-case, for instance hair-colour')),
-  prompt: z.string(),
-  negativePrompt: z.optional(z.string()),
-  parameters: z.record(z.string(), range),
-})
+const effectSpec = object(
+  {
+    id: text(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'must be kebab-case, for instance hair-colour'),
+    prompt: text(),
+    negativePrompt: optional(text()),
+    parameters: record(range),
+  },
+  { strict: true },
+)
 
 /**
  * Checks a value that claims to be an EffectSpec.
@@ -42,12 +47,8 @@ const effectSpec = z.strictObject({
  * @throws FxError `invalid-argument` naming the member that is wrong.
  */
 export const parseEffectSpec = (value: unknown): EffectSpec => {
-  const result = effectSpec.safeParse(value, inEnglish)
-  if (!result.success) {
-    throw new FxError('invalid-argument', `Not an effect spec: ${z.prettifyError(result.error)}`, {
-      details: { value },
-    })
-  }
+  const wrong = effectSpec(value, '')
+  if (wrong !== undefined) throw new FxError('invalid-argument', `Not an effect spec: ${wrong}`, { details: { value } })
   return value as EffectSpec
 }
 
