@@ -1,4 +1,4 @@
-import { defaultParameters, type EffectSpec, FxError, listed } from '@fx/core'
+import { type EffectSpec, FxError, listed } from '@fx/core'
 
 /** An effect's parameters as they are now. */
 export interface Parameters {
@@ -30,7 +30,8 @@ const check = ({ id, parameters }: EffectSpec, taken: boolean, given: Readonly<R
 
 /** @param taken whether the student takes parameters. */
 export const createParameters = (effect: EffectSpec, taken: boolean): Parameters => {
-  const current = defaultParameters(effect)
+  // Not core's defaultParameters, with which its whole validation would come into the page.
+  const current = Object.fromEntries(Object.entries(effect.parameters).map(([name, range]) => [name, range.default]))
   return {
     set: given => {
       check(effect, taken, given)

@@ -1,4 +1,4 @@
-import { type EffectBundleManifest, FxError } from '@fx/core'
+import { FxError } from '@fx/core'
 import type { BundleReader } from '../bundle/reader.js'
 import {
   type ChooseEngineOptions,
@@ -9,7 +9,7 @@ import {
   type OpenStudent,
   type StudentRunner,
 } from '../engine/types.js'
-import type { Size } from './frame.js'
+import { studentSizes } from './student-sizes.js'
 
 /** Which engine runs an effect, and what lives in it. */
 export interface EngineReport {
@@ -60,10 +60,6 @@ interface SmallerStudent {
   opening: Promise<void>
 }
 
-/** The sizes of a bundle's students, the largest first. */
-export const studentSizes = ({ input, model }: EffectBundleManifest): Size[] =>
-  [input, ...(model.smaller ?? [])].map(({ width, height }) => ({ width, height }))
-
 /**
  * Chooses an engine and opens the bundle's student in it.
  *
@@ -77,7 +73,7 @@ export const openStudents = async (
   const sizes = studentSizes(bundle.manifest)
   const { signal: _, prefer: __, ...later } = options
   const smaller = new Map<number, SmallerStudent>()
-  const failed: EngineName[] = []
+  const failed = new Set<EngineName>()
   let { runner: full, tried } = await engines.choose(bundle, options)
   bundle.release()
   let failure: string | undefined
@@ -110,13 +106,13 @@ export const openStudents = async (
 
   /** Leaves an engine that died. Where only that one may be used it gets a second chance. */
   const leave = async (error: FxError): Promise<void> => {
-    const alone = failed.length === 0
-    failed.push(full.engine)
+    const isFirst = failed.size === 0
+    failed.add(full.engine)
     failure = error.message
     generation++
     disposeAll()
-    const next = await engines.choose(bundle, { ...later, except: failed }).catch(cause => {
-      if (alone && FxError.isInstance(cause, 'backend-unavailable')) return engines.choose(bundle, later)
+    const next = await engines.choose(bundle, { ...later, except: [...failed] }).catch(cause => {
+      if (isFirst && FxError.isInstance(cause, 'backend-unavailable')) return engines.choose(bundle, later)
       throw cause
     })
     bundle.release()
