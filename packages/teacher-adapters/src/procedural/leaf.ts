@@ -90,6 +90,7 @@ export const paintLeaf = (
   const drawn = random.uniform() < 0.4 ? 1 + 5 * random.uniform() : 1
   const [offsetX, offsetY] = [128 * random.uniform(), 128 * random.uniform()]
 
+  // The sharpest corners of polygons reach farther, and are cut.
   const extent = 1.6 * Math.max(long, short) + softness
   const [left, right] = [Math.max(0, Math.ceil(centre.x - extent)), Math.min(width - 1, centre.x + extent)]
   const [top, bottom] = [Math.max(0, Math.ceil(centre.y - extent)), Math.min(height - 1, centre.y + extent)]
