@@ -47,6 +47,13 @@ export const createCompositor = (): Compositor => {
     return context.canvas
   }
 
+  /** @param enlarged how much larger than its pixels a picture already is in the frame. */
+  const place = (view: Matrix, enlarged: number): void => {
+    // Enlarging, both are bilinear, but Chromium takes four times as long for 'medium'.
+    output.imageSmoothingQuality = view[3] * enlarged >= 1 ? 'low' : 'medium'
+    output.setTransform(...view)
+  }
+
   const splitAt = (): number => Math.round((layout.split ?? 0) * layout.width)
 
   return {
@@ -58,8 +65,7 @@ export const createCompositor = (): Compositor => {
       if (canvas.height !== layout.height) canvas.height = layout.height
       output.resetTransform()
       if (covered && layout.split === undefined) return
-      output.imageSmoothingQuality = 'medium'
-      output.setTransform(...layout.view)
+      place(layout.view, 1)
       output.drawImage(frame, 0, 0, frameSize.width, frameSize.height)
     },
     patch: (picture, box, feathered) => {
@@ -70,8 +76,7 @@ export const createCompositor = (): Compositor => {
       output.beginPath()
       output.rect(splitAt(), 0, layout.width, layout.height)
       output.clip()
-      output.imageSmoothingQuality = 'medium'
-      output.setTransform(...layout.view)
+      place(layout.view, Math.min(box.width / width, box.height / height))
       output.transform(...patchToFrame(box, { width, height }))
       output.drawImage(shown, 0, 0)
       output.restore()

@@ -54,14 +54,6 @@ export const inverse = ([a, b, c, d, e, f]: Matrix): Matrix => {
   ]
 }
 
-/** Whether the box is upright and inside the frame, where a plain drawImage cuts it without a transform. */
-const isPlain = ({ x, y, width, height, angle }: CropBox, frame: Size): boolean =>
-  angle === 0 &&
-  x - width / 2 >= 0 &&
-  y - height / 2 >= 0 &&
-  x + width / 2 <= frame.width &&
-  y + height / 2 <= frame.height
-
 /** Draws what the box holds of a frame over all of the context's canvas; black where the box leaves the frame. */
 export const drawCrop = (
   context: OffscreenCanvasRenderingContext2D,
@@ -70,11 +62,6 @@ export const drawCrop = (
   box: CropBox,
 ): void => {
   const { width, height } = context.canvas
-  if (isPlain(box, frameSize)) {
-    const [left, top] = [box.x - box.width / 2, box.y - box.height / 2]
-    context.drawImage(frame, left, top, box.width, box.height, 0, 0, width, height)
-    return
-  }
   context.fillStyle = '#000'
   context.fillRect(0, 0, width, height)
   context.save()
