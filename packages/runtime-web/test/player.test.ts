@@ -173,6 +173,12 @@ test.each([
   for (const actual of Object.values(painted)) colours(actual, inverted, 12)
 })
 
+test('a video that has no picture for a moment plays on', async () => {
+  const { refused, painted } = await call('blindMoments')
+  expect(refused).toBe(2)
+  colours(painted, inverted, 12)
+})
+
 test('streams end the player, stills rest, what is stopped is released', async () => {
   expect(await call('endOfSources')).toEqual({ streamed: 5, painted: 1, locked: false })
 })

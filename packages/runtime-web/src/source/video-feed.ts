@@ -60,7 +60,13 @@ export const videoFeed = (video: HTMLVideoElement): Feed => {
         const repeated = !fresh
         fresh = false
         const at = performance.now()
-        return { frame: await frameOf(video), at, repeated }
+        try {
+          return { frame: await frameOf(video), at, repeated }
+        } catch (error) {
+          // The picture may be gone for a moment, when the video has just begun or goes back to its start: the next will do.
+          if (((error as Error).cause as Error | undefined)?.name !== 'InvalidStateError') throw error
+          fresh = true
+        }
       }
     },
     refresh: () => {

@@ -85,6 +85,36 @@ export const playSources = async (worker: boolean, lacking: string[]): Promise<R
   return painted
 }
 
+/** A video whose picture cannot be had at two moments. */
+export const blindMoments = async (): Promise<{ refused: number; painted: Colour[] }> => {
+  const effect = await load('square')
+  const { source, close } = await open.HTMLVideoElement!()
+  const Real = VideoFrame
+  let taken = 0
+  let refused = 0
+  class Flickering extends Real {
+    constructor(...options: ConstructorParameters<typeof VideoFrame>) {
+      if (taken++ === 0 || taken === 3) {
+        refused++
+        throw new DOMException('Invalid source state', 'InvalidStateError')
+      }
+      super(...options)
+    }
+  }
+  globalThis.VideoFrame = Flickering
+  try {
+    const { player, canvas, more } = play(effect, source)
+    await more(3)
+    player.stop()
+    await player.done
+    return { refused, painted: halves(canvas) }
+  } finally {
+    globalThis.VideoFrame = Real
+    close?.()
+    effect.dispose()
+  }
+}
+
 /** A stream ends, and with it the player; a still does not, and is not painted without need. */
 export const endOfSources = async () => {
   const effect = await load('square')
