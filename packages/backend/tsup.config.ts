@@ -1,3 +1,3 @@
 import { library } from '../../tsup.base.js'
 
-export default library({ entry: ['src/index.ts', 'src/training.ts'] })
+export default library({ entry: ['src/index.ts', 'src/browser.ts', 'src/training.ts'] })

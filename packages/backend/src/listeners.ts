@@ -1,11 +1,8 @@
-import { isNode } from './environment.js'
-
 /**
  * Runs `use`, then takes back the process-wide error listeners that it added: Emscripten's rethrow every error, so that
  * Node prints tfjs-wasm's minified source instead of the place of the error.
  */
 export const withoutNewListeners = async <T>(use: () => Promise<T>): Promise<T> => {
-  if (!isNode()) return use()
   const events = ['uncaughtException', 'unhandledRejection'] as const
   const before = events.map(event => new Set<unknown>(process.listeners(event as never)))
   try {

@@ -1,8 +1,12 @@
 import { FxError, listed } from '@fx/core'
-import * as tf from '@tensorflow/tfjs-core'
+import { startCpu } from './cpu.js'
 import { isNode } from './environment.js'
+import { withoutNewListeners } from './listeners.js'
+import { gpuOfNode } from './nodeGpu.js'
+import { nodeCores, startThreadsInNode } from './nodeThreads.js'
+import type { Started } from './started.js'
 import { startTfjsNode } from './tfjsNode.js'
-import { startWasm, type WasmPaths } from './wasm.js'
+import { startWasm, type Threading, type WasmPaths } from './wasm.js'
 import { startWebgl } from './webgl.js'
 import { startWebgpu } from './webgpu.js'
 
@@ -54,27 +58,13 @@ export interface PreparedBackend {
   simd: boolean
 }
 
-/** How a backend started. */
-export interface Started {
-  threads: number
-  simd: boolean
-  /** A clause for the report, for instance `2 threads, SIMD`. */
-  note: string
-}
-
-const startCpu = async (): Promise<Started> => {
-  await import('@tensorflow/tfjs-backend-cpu')
-  await tf.setBackend('cpu')
-  // Its first use prints an advertisement for tfjs-node; the report says how slow it is.
-  Object.assign(tf.backend(), { firstUse: false })
-  return { threads: 1, simd: false, note: 'plain JavaScript, slow' }
-}
+const inNode: Threading = { cores: nodeCores, start: startThreadsInNode }
 
 const start = (name: BackendName, options: PrepareBackendOptions, explicit: boolean): Promise<Started> => {
   if (name === 'tfjs-node') return startTfjsNode()
-  if (name === 'webgpu') return startWebgpu({ allowSoftware: explicit })
+  if (name === 'webgpu') return startWebgpu({ allowSoftware: explicit }, isNode() ? gpuOfNode : undefined)
   if (name === 'webgl') return startWebgl({ allowSoftware: explicit })
-  if (name === 'wasm') return startWasm(options)
+  if (name === 'wasm') return isNode() ? withoutNewListeners(() => startWasm(options, inNode)) : startWasm(options)
   return startCpu()
 }
 

@@ -1,7 +1,7 @@
 import { FxError } from '@fx/core'
 import * as tf from '@tensorflow/tfjs-core'
 import { importUnbundled, isMissing, isNode } from './environment.js'
-import type { Started } from './prepare.js'
+import type { Started } from './started.js'
 
 /** Type tests that `node:util` had until Node 23 and that tfjs-node 4.22 still calls. */
 const removedFromUtil = {

@@ -1,9 +1,7 @@
 import { FxError } from '@fx/core'
 import * as tf from '@tensorflow/tfjs-core'
-import { commonJs, isMissing, isNode } from './environment.js'
-import { withoutNewListeners } from './listeners.js'
-import { nodeCores, startThreadsInNode } from './nodeThreads.js'
-import type { PrepareBackendOptions, Started } from './prepare.js'
+import { commonJs, isMissing } from './environment.js'
+import type { Started } from './started.js'
 
 /** The folder of tfjs-wasm's binaries, or each one's place by its file name. */
 export type WasmPaths = string | Record<string, string>
@@ -15,7 +13,19 @@ const MAX_THREADS = 8
 
 const THREADS_FLAG = 'WASM_HAS_MULTITHREAD_SUPPORT'
 
-const coreCount = async (): Promise<number> => (isNode() ? nodeCores() : navigator.hardwareConcurrency || 1)
+/** How threads come about elsewhere than in browsers, which have no use for the code of it. */
+export interface Threading {
+  cores(): Promise<number>
+  /** Starts and selects tfjs-wasm with this many threads. @throws Error saying why it did not start. */
+  start(wasm: WasmPackage, threads: number, wasmPaths: WasmPaths | undefined): Promise<void>
+}
+
+export interface WasmOptions {
+  threads?: number | 'auto'
+  wasmPaths?: WasmPaths
+}
+
+const coresOfBrowser = async (): Promise<number> => navigator.hardwareConcurrency || 1
 
 const setPaths = (wasm: WasmPackage, paths: WasmPaths): void => {
   wasm.setWasmPaths(paths as Parameters<WasmPackage['setWasmPaths']>[0])
@@ -51,7 +61,11 @@ const running = async (wasm: WasmPackage, remark?: string): Promise<Started> => 
   return { threads, simd, note: note(threads, simd, remark) }
 }
 
-export const startWasm = async ({ threads = 'auto', wasmPaths }: PrepareBackendOptions): Promise<Started> => {
+/** @param threading how threads come about outside browsers. */
+export const startWasm = async (
+  { threads = 'auto', wasmPaths }: WasmOptions,
+  threading?: Threading,
+): Promise<Started> => {
   const wasm = await import('@tensorflow/tfjs-backend-wasm').then(
     module => commonJs<WasmPackage>(module, 'setWasmPaths'),
     error => {
@@ -71,13 +85,14 @@ export const startWasm = async ({ threads = 'auto', wasmPaths }: PrepareBackendO
   }
   if (wasmPaths !== undefined) setPaths(wasm, wasmPaths)
 
-  const wanted = threads === 'auto' ? Math.min(await coreCount(), MAX_THREADS) : Math.min(threads, MAX_THREADS)
+  const cores = threading?.cores ?? coresOfBrowser
+  const wanted = Math.min(threads === 'auto' ? await cores() : threads, MAX_THREADS)
   let remark: string | undefined
   if (wanted > 1) {
     try {
       wasm.setThreadsCount(wanted)
-      if (isNode()) {
-        await startThreadsInNode(wasm, wanted, wasmPaths)
+      if (threading !== undefined) {
+        await threading.start(wasm, wanted, wasmPaths)
       } else if (await tf.env().getAsync(THREADS_FLAG)) {
         await startThreadsInBrowser(wanted)
       } else {
@@ -93,7 +108,7 @@ export const startWasm = async ({ threads = 'auto', wasmPaths }: PrepareBackendO
   const supported = await tf.env().getAsync(THREADS_FLAG)
   tf.env().set(THREADS_FLAG, false)
   try {
-    if (!(await withoutNewListeners(() => tf.setBackend('wasm')))) {
+    if (!(await tf.setBackend('wasm'))) {
       throw new FxError('backend-unavailable', 'tfjs could not load its .wasm file; check wasmPaths.')
     }
   } finally {

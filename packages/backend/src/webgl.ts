@@ -1,8 +1,8 @@
 import { FxError } from '@fx/core'
 import * as tf from '@tensorflow/tfjs-core'
 import { isMissing } from './environment.js'
-import type { Started } from './prepare.js'
 import { softwareNames } from './software.js'
+import type { Started } from './started.js'
 import { stopBackend } from './stop.js'
 
 type WebglPackage = typeof import('@tensorflow/tfjs-backend-webgl')

@@ -1,9 +1,10 @@
-import { type BackendName, type PreparedBackend, prepareBackend, stopBackend } from '@fx/backend'
+import { type BrowserBackend, startBackend, stopBackend } from '@fx/backend/browser'
 import { FxError } from '@fx/core'
 import * as tf from '@tensorflow/tfjs-core'
 import { inTurn } from './queue.js'
 import { defaultThreads } from './threads.js'
 import type { EngineOptions } from './types.js'
+import { engineDied } from './values.js'
 
 /** The right to compute on a tfjs backend. Each thread has one set of backends, which all students in it share. */
 export interface Lease {
@@ -28,54 +29,39 @@ interface Shared {
   ours: boolean
 }
 
-const shared = new Map<BackendName, Shared>()
+const shared = new Map<BrowserBackend, Shared>()
 let starting: Promise<unknown> | undefined
 
-const instanceOf = (name: BackendName): object | undefined => tf.engine().registry[name]
-
-/** Prepares a backend, or says in one sentence why it cannot be had. */
-const prepare = async (name: BackendName, options: EngineOptions, software: boolean): Promise<PreparedBackend> => {
-  // What is named may compute on a software adapter, what stands in a list may not.
-  const choice = software ? { backend: name } : { order: [name] }
-  try {
-    return await prepareBackend({ ...choice, threads: options.threads, wasmPaths: options.wasmPaths })
-  } catch (error) {
-    const { cause, details } = error as FxError
-    if (FxError.isInstance(cause, 'missing-package')) throw cause
-    const [candidate] = (details?.candidates ?? []) as { reason: string }[]
-    throw candidate === undefined ? error : new FxError('backend-unavailable', candidate.reason, { cause })
-  }
-}
+const instanceOf = (name: BrowserBackend): object | undefined => tf.engine().registry[name]
 
 const start = async (
-  name: BackendName,
+  name: BrowserBackend,
   { threads = defaultThreads(), wasmPaths, software }: EngineOptions & { software: boolean },
 ): Promise<Shared> => {
   const before = instanceOf(name)
-  const prepared = await prepare(name, { threads, wasmPaths }, software)
+  const started = await startBackend(name, { threads, wasmPaths, software }).catch(error => {
+    throw FxError.isInstance(error) ? error : engineDied(name, error)
+  })
   const instance = instanceOf(name)!
   const running = shared.get(name)
   if (running?.instance === instance) return running
   const ours = instance !== before
-  if (name === 'wasm' && !prepared.simd) {
+  if (name === 'wasm' && !started.simd) {
     if (ours) stopBackend(name)
     throw new FxError('backend-unavailable', 'This browser has no WebAssembly SIMD, without which wasm is too slow')
   }
-  const begun = { instance, threads: prepared.threads, holders: 0, ours }
+  const begun = { instance, threads: started.threads, holders: 0, ours }
   shared.set(name, begun)
   return begun
 }
 
-const stop = (name: BackendName, state: Shared): void => {
+const stop = (name: BrowserBackend, state: Shared): void => {
   if (shared.get(name) === state) shared.delete(name)
   if (instanceOf(name) === state.instance) stopBackend(name)
 }
 
 /** Starts a tfjs backend, or joins those who use it. */
-export const leaseBackend = (
-  name: 'webgpu' | 'webgl' | 'wasm' | 'cpu',
-  options: EngineOptions & { software: boolean },
-): Promise<Lease> => {
+export const leaseBackend = (name: BrowserBackend, options: EngineOptions & { software: boolean }): Promise<Lease> => {
   const started = inTurn(async () => {
     const work = start(name, options)
     starting = work
