@@ -92,16 +92,15 @@ export const blindMoments = async (): Promise<{ refused: number; painted: Colour
   const Real = VideoFrame
   let taken = 0
   let refused = 0
-  class Flickering extends Real {
-    constructor(...options: ConstructorParameters<typeof VideoFrame>) {
+  globalThis.VideoFrame = new Proxy(Real, {
+    construct: (Class, options: ConstructorParameters<typeof VideoFrame>) => {
       if (taken++ === 0 || taken === 3) {
         refused++
         throw new DOMException('Invalid source state', 'InvalidStateError')
       }
-      super(...options)
-    }
-  }
-  globalThis.VideoFrame = Flickering
+      return new Class(...options)
+    },
+  })
   try {
     const { player, canvas, more } = play(effect, source)
     await more(3)
