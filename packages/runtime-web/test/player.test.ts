@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { launchChromium } from './chromium.js'
+import { fakeCamera } from './fake-camera.js'
 import { writeInverter } from './player/inverter.js'
 import type { Harness } from './player/main.js'
 import { startServer, type TestServer } from './server.js'
@@ -15,13 +16,6 @@ let browser: Browser
 let server: TestServer
 let page: Page
 let problems: string[]
-
-/** A y4m of 160 x 120, dark on its left, bright on its right: what the fake camera shows. */
-const fakeCamera = (): Buffer => {
-  const luma = Buffer.from(Array.from({ length: 160 * 120 }, (_, i) => (i % 160 < 80 ? 60 : 180)))
-  const frame = Buffer.concat([Buffer.from('FRAME\n'), luma, Buffer.alloc(2 * 80 * 60, 128)])
-  return Buffer.concat([Buffer.from('YUV4MPEG2 W160 H120 F30:1 Ip A1:1 C420jpeg\n'), ...Array(10).fill(frame)])
-}
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fx-runtime-web-player-'))
