@@ -4,7 +4,7 @@ import { featherMask } from './feather.js'
 import type { Frame, Size } from './frame.js'
 
 /** How the output looks. */
-export interface Layout extends Size {
+interface Layout extends Size {
   /** From frame pixels to the output's. */
   view: Matrix
   /** Left of this part of the width, 0 to 1, the frame is shown as it is, and a hairline between. */

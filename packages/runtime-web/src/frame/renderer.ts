@@ -22,7 +22,7 @@ export interface Look {
 }
 
 /** Times of a frame's stages, ms. */
-export interface RenderTimes {
+interface RenderTimes {
   crop: number
   student: number
   composite: number

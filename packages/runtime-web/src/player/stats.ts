@@ -8,7 +8,7 @@ import { createTimes, type Percentiles } from './stage-times.js'
  * What a frame goes through: captured, faces looked for (beside the others), cropped, through the student, composited in
  * the worker, presented on the canvas; `total` is from taking the frame to the painted canvas.
  */
-export const stages = ['capture', 'detect', 'crop', 'student', 'composite', 'present', 'total'] as const
+const stages = ['capture', 'detect', 'crop', 'student', 'composite', 'present', 'total'] as const
 
 export type Stage = (typeof stages)[number]
 

@@ -11,7 +11,7 @@ export interface QualityLevel {
 }
 
 /** A step that the controller asks for: to `level`, one above or below the present one. */
-export interface QualityMove {
+interface QualityMove {
   level: number
   /** One sentence with the figures. */
   reason: string

@@ -10,8 +10,8 @@ import {
 } from '../../src/index.js'
 
 /** Colours of the test picture: its left half, its right half. */
-export const left = [200, 80, 40] as const
-export const right = [20, 160, 240] as const
+const left = [200, 80, 40] as const
+const right = [20, 160, 240] as const
 
 export type Colour = readonly [number, number, number]
 
