@@ -4,10 +4,12 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { FxError, listed } from '@fx/core'
 import { Command, Option } from 'commander'
+import { CAMERA, measureCamera } from './camera/measure.js'
 import { measureInTurn } from './contender-process.js'
 import { measureSampling, SAMPLING } from './imagen/sampling.js'
 import { LOSSES, measureLosses } from './losses/measure.js'
 import { csv, table } from './output.js'
+import { measurePainter, PAINTER } from './painter.js'
 import { type Scenario, scenarios } from './scenario.js'
 import { summarise } from './statistics.js'
 import { LATENCY, measureLatency } from './students/latency.js'
@@ -36,6 +38,12 @@ const measure = async (scenario: Scenario, rounds: number): Promise<void> => {
   write(scenario.name, csv(scenario, rows))
 }
 
+interface Options {
+  rounds: number
+  backends?: string[]
+  photos?: string
+}
+
 const names = [
   ...scenarios.map(scenario => scenario.name),
   ...stylegan2Scenarios,
@@ -44,7 +52,9 @@ const names = [
   STRENGTH,
   QUALITY,
   LATENCY,
+  CAMERA,
   SEARCH,
+  PAINTER,
 ]
 await new Command('bench')
   .description(
@@ -53,8 +63,11 @@ await new Command('bench')
   .argument('[scenario]', listed([...names, 'stylegan2', 'all']), 'all')
   .addOption(new Option('--rounds <n>', 'timed runs of each contender').default(20).argParser(Number))
   .addOption(new Option('--backends <names...>', 'StyleGAN2 on these backends only'))
-  .action(async (name: string, { rounds, backends }: { rounds: number; backends?: string[] }) => {
-    const chosen: string[] = names.filter(known => name === 'all' || known === name || known.startsWith(`${name}-`))
+  .addOption(new Option('--photos <dir>', 'judge the painter on every photograph in a folder'))
+  .action(async (name: string, { rounds, backends, photos }: Options) => {
+    // Photographs are not in the repository, so that only who has some can judge the painter.
+    const possible = names.filter(known => known !== PAINTER || name === PAINTER || photos !== undefined)
+    const chosen: string[] = possible.filter(known => name === 'all' || known === name || known.startsWith(`${name}-`))
     if (chosen.length === 0) {
       throw new FxError('invalid-argument', `No scenario '${name}': use ${listed([...names, 'stylegan2', 'all'])}`)
     }
@@ -70,6 +83,8 @@ await new Command('bench')
     if (chosen.includes(STRENGTH)) write(STRENGTH, await measureStrength())
     if (chosen.includes(QUALITY)) write(QUALITY, await measureQuality())
     if (chosen.includes(LATENCY)) write(LATENCY, await measureLatency(rounds))
+    if (chosen.includes(CAMERA)) write(CAMERA, await measureCamera(rounds))
+    if (chosen.includes(PAINTER)) write(PAINTER, await measurePainter(photos))
     if (chosen.includes(SEARCH)) {
       const { csv, svg } = await measureSearch(join(tmpdir(), 'fx-student-search'))
       write(SEARCH, csv)
