@@ -36,25 +36,38 @@ export const medianRatio = (runs: readonly Sample[], others: readonly Sample[]):
 /** How much slower than a fast one a calibration run may be for its neighbour to count. */
 const TOLERANCE = 1.25
 
+/** What ran between two calibrations. */
+type Bracketed = Pick<Sample, 'calibrationBefore' | 'calibrationAfter'>
+
 /**
- * Keeps the runs whose two calibration brackets are fast. SIMD code on shared machines has slow spells of up to 2.4
- * times that nothing inside the machine shows; the calibration loop shows them. When no run qualifies all are used and
- * the summary says that it is noisy.
+ * Those whose two calibration brackets are fast. SIMD code on shared machines has slow spells of up to 2.4 times that
+ * nothing inside the machine shows; the calibration loop shows them.
  */
-export const summarise = (samples: readonly Sample[]): Summary => {
+const quietOnly = <Run extends Bracketed>(runs: readonly Run[]): Run[] => {
   // A tenth of the calibrations are faster than this: a single lucky one does not condemn the rest.
   const fast = quantile(
-    samples.flatMap(s => [s.calibrationBefore, s.calibrationAfter]),
+    runs.flatMap(s => [s.calibrationBefore, s.calibrationAfter]),
     0.1,
   )
-  const quiet = samples.filter(s => Math.max(s.calibrationBefore, s.calibrationAfter) <= TOLERANCE * fast)
-  const used = (quiet.length > 0 ? quiet : samples).map(s => s.ms)
+  return runs.filter(s => Math.max(s.calibrationBefore, s.calibrationAfter) <= TOLERANCE * fast)
+}
+
+/** The quiet runs, or all when none is. */
+export const quietOf = <Run extends Bracketed>(runs: readonly Run[]): readonly Run[] => {
+  const quiet = quietOnly(runs)
+  return quiet.length > 0 ? quiet : runs
+}
+
+/** Keeps the quiet runs. When there are none all are used and the summary says that it is noisy. */
+export const summarise = (samples: readonly Sample[]): Summary => {
+  const kept = quietOnly(samples).length
+  const used = quietOf(samples).map(s => s.ms)
   return {
-    kept: quiet.length,
+    kept,
     runs: samples.length,
     p50: quantile(used, 0.5),
     p95: quantile(used, 0.95),
     min: Math.min(...used),
-    noisy: quiet.length < samples.length / 2,
+    noisy: kept < samples.length / 2,
   }
 }

@@ -19,13 +19,21 @@ export interface TestServer {
 /**
  * @param folders URL prefix to folder; the longest prefix that fits serves.
  * @param isolated send the headers by which a page becomes cross-origin isolated, which threads need.
+ * @param more headers.
  */
-export const startServer = async (folders: Record<string, string>, isolated: boolean): Promise<TestServer> => {
+export const startServer = async (
+  folders: Record<string, string>,
+  isolated: boolean,
+  more: Record<string, string> = {},
+): Promise<TestServer> => {
   const prefixes = Object.keys(folders).sort((a, b) => b.length - a.length)
   const server = createServer(async (request, response) => {
     const path = normalize(decodeURIComponent(new URL(request.url ?? '/', 'http://localhost').pathname))
     const prefix = prefixes.find(prefix => path.startsWith(prefix))
-    const headers: Record<string, string> = { 'content-type': types[extname(path)] ?? 'application/octet-stream' }
+    const headers: Record<string, string> = {
+      'content-type': types[extname(path)] ?? 'application/octet-stream',
+      ...more,
+    }
     if (isolated) {
       headers['cross-origin-opener-policy'] = 'same-origin'
       headers['cross-origin-embedder-policy'] = 'require-corp'
