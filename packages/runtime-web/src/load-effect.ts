@@ -207,7 +207,7 @@ const createEffect = (loaded: Read & Started, renderer: Renderer, workers: numbe
   return effect
 }
 
-const plainLook = { mirror: false, split: undefined, crops: undefined, size: 0 }
+const plainLook = { mirror: false, split: undefined, mix: 1, crops: undefined, size: 0 }
 
 /**
  * Loads an effect bundle, checks every file that it needs, chooses an engine and proves it on the bundle's probe.

@@ -35,6 +35,10 @@ const checkPart = (split: number | undefined): void => {
   }
 }
 
+const checkMix = (mix: number): void => {
+  if (!(mix >= 0 && mix <= 1)) throw new FxError('invalid-argument', `mix is ${mix}, allowed are 0 to 1`)
+}
+
 /** Calls a function of the caller's; what it throws is reported like that of an event listener. */
 const tellCaller = (call: () => void): void => {
   try {
@@ -58,8 +62,9 @@ export const playEffect = (
   options: PlayOptions = {},
 ): EffectPlayer => {
   const { faces, frameBudgetMs = 1000 / 30, signal, onFrame, onState } = options
-  let { split, mirror = false } = options
+  let { split, mix = 1, mirror = false } = options
   checkPart(split)
+  checkMix(mix)
   if (!(frameBudgetMs > 0))
     throw new FxError('invalid-argument', `frameBudgetMs is ${frameBudgetMs}, allowed is above 0`)
   const paint = createPainter(canvas, 'bitmaprenderer')
@@ -121,7 +126,7 @@ export const playEffect = (
   let look = ''
   let watching = 0
   const watch = (): void => {
-    const now = `${turn.internals.parameters.values()} ${split} ${mirror} ${canvas.width}x${canvas.height}`
+    const now = `${turn.internals.parameters.values()} ${split} ${mix} ${mirror} ${canvas.width}x${canvas.height}`
     if (now !== look) feed.refresh()
     look = now
     watching = requestAnimationFrame(watch)
@@ -184,7 +189,7 @@ export const playEffect = (
     const left = (): boolean => stopped || mine !== turn
     let rendered: Rendered
     try {
-      rendered = await internals.render(frame, { values, output, mirror, split, crops, size })
+      rendered = await internals.render(frame, { values, output, mirror, split, mix, crops, size })
     } catch (error) {
       // The effect that was left may be disposed by now.
       if (left()) return
@@ -238,6 +243,13 @@ export const playEffect = (
     set split(value) {
       checkPart(value)
       split = value
+    },
+    get mix() {
+      return mix
+    },
+    set mix(value) {
+      checkMix(value)
+      mix = value
     },
     get mirror() {
       return mirror

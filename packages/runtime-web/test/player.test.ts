@@ -93,12 +93,13 @@ describe.each([
     colours(seen.none, [left, right])
     colours(seen.half, [grey, grey])
     colours(seen['effect again'], inverted)
+    colours(seen.mixed, [grey, grey])
     colours(seen.split, [left, negative(right)])
     expect(Math.min(...seen.line![0]!)).toBeGreaterThan(200)
     colours(seen.mirrored, [negative(right), negative(left)])
     colours(seen.resized, [negative(right), negative(left)])
     colours(seen['2d'], inverted)
-    expect(errors).toEqual(['invalid-argument', 'invalid-argument'])
+    expect(errors).toEqual(['invalid-argument', 'invalid-argument', 'invalid-argument'])
   })
 
   test('effects are switched without a black frame', async () => {

@@ -9,6 +9,8 @@ interface Layout extends Size {
   view: Matrix
   /** Left of this part of the width, 0 to 1, the frame is shown as it is, and a hairline between. */
   split: number | undefined
+  /** How much of the effect is laid over the frame, 0 to 1. */
+  mix: number
 }
 
 /** Puts an output together: `begin`, any number of patches, `finish`. */
@@ -64,7 +66,7 @@ export const createCompositor = (): Compositor => {
       if (canvas.width !== layout.width) canvas.width = layout.width
       if (canvas.height !== layout.height) canvas.height = layout.height
       output.resetTransform()
-      if (covered && layout.split === undefined) return
+      if (covered && layout.split === undefined && layout.mix === 1) return
       place(layout.view, 1)
       output.drawImage(frame, 0, 0, frameSize.width, frameSize.height)
     },
@@ -78,6 +80,7 @@ export const createCompositor = (): Compositor => {
       output.clip()
       place(layout.view, Math.min(box.width / width, box.height / height))
       output.transform(...patchToFrame(box, { width, height }))
+      output.globalAlpha = layout.mix
       output.drawImage(shown, 0, 0)
       output.restore()
     },

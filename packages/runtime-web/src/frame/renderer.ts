@@ -15,6 +15,8 @@ export interface Look {
   mirror: boolean
   /** Left of this part of the width, 0 to 1, the frame is shown as it is. */
   split: number | undefined
+  /** How much of the effect is laid over the frame, 0 to 1. */
+  mix: number
   /** Where the student is applied; none where there are no faces. Default: the crop that the bundle names. */
   crops: readonly CropBox[] | undefined
   /** Which of the bundle's students: an index into `studentSizes`. */
@@ -106,7 +108,8 @@ export const createRenderer = ({ crop, output }: EffectBundleManifest, students:
     const times: RenderTimes = { crop: 0, student: 0, composite: 0 }
     const boxes = look.crops ?? [fixedCrop(crop, frameSize)]
     const part = shownPart(crop, frameSize)
-    const layout = { ...look.output, view: viewMatrix(part, look.output, look.mirror), split: look.split }
+    const { split, mix } = look
+    const layout = { ...look.output, view: viewMatrix(part, look.output, look.mirror), split, mix }
     const lap = createLap()
     compositor.begin(frame, frameSize, layout, crop !== 'face' && !hasAlpha)
     times.composite += lap()

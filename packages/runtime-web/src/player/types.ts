@@ -8,6 +8,8 @@ export interface PlayOptions {
   faces?: FaceDetector
   /** As `player.split`. */
   split?: number
+  /** As `player.mix`. */
+  mix?: number
   /** As `player.mirror`. */
   mirror?: boolean
   /** What a frame may take, ms, before quality is lowered. Default 1000/30. */
@@ -24,6 +26,11 @@ export interface PlayOptions {
 export interface EffectPlayer {
   /** Left of this part of the canvas's width, 0 to 1, the source is shown as it is; undefined shows the effect everywhere. */
   split: number | undefined
+  /**
+   * How much of the effect is laid over the source, 0 to 1: a strength for effects whose student takes none. Costs nothing.
+   * Default 1.
+   */
+  mix: number
   /** Whether the canvas is a mirror, as visitors expect of their own faces. Default false. */
   mirror: boolean
   /**

@@ -21,7 +21,11 @@ export const changeLooks = async (worker: boolean) => {
   await note('none', () => effect.set({ strength: 0 }))
   await note('half', () => effect.set({ strength: 0.5 }))
   await note('effect again', () => effect.set({ strength: 1 }))
+  await note('mixed', () => {
+    player.mix = 0.5
+  })
   await note('split', () => {
+    player.mix = 1
     player.split = 0.5
   })
   seen.line = [colourAt(canvas, 0.5)]
@@ -33,10 +37,11 @@ export const changeLooks = async (worker: boolean) => {
     canvas.width = 30
     canvas.height = 80
   })
-  const errors = ['strength', 'split'].map(name => {
+  const errors = ['strength', 'split', 'mix'].map(name => {
     try {
       if (name === 'strength') effect.set({ strength: 2 })
-      else player.split = 2
+      else if (name === 'split') player.split = 2
+      else player.mix = Number.NaN
       return ''
     } catch (error) {
       return (error as { code: string }).code
@@ -166,7 +171,7 @@ export const warpBack = async (angle: number) => {
   const patchContext = patch.getContext('2d')!
   drawCrop(patchContext, bitmap, size, box)
   const compositor = createCompositor()
-  compositor.begin(bitmap, size, { ...size, view: [1, 0, 0, 1, 0, 0], split: undefined }, false)
+  compositor.begin(bitmap, size, { ...size, view: [1, 0, 0, 1, 0, 0], split: undefined, mix: 1 }, false)
   compositor.patch(patch, box, true)
   const read = (image: CanvasImageSource): Uint8ClampedArray => {
     const copy = newCanvas(160, 120).getContext('2d')!
@@ -178,7 +183,7 @@ export const warpBack = async (angle: number) => {
   // A patch of one colour shows where it lies, and how its edge fades.
   patchContext.fillStyle = 'rgb(255 255 255)'
   patchContext.fillRect(0, 0, 64, 64)
-  compositor.begin(bitmap, size, { ...size, view: [1, 0, 0, 1, 0, 0], split: undefined }, false)
+  compositor.begin(bitmap, size, { ...size, view: [1, 0, 0, 1, 0, 0], split: undefined, mix: 1 }, false)
   compositor.patch(patch, box, true)
   const white = read(compositor.finish())
   const across = Array.from({ length: 33 }, (_, i) => {
