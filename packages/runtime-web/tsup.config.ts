@@ -6,5 +6,6 @@ export default library({
     worker: 'src/worker.ts',
     'face-mesh': 'src/face/face-mesh.ts',
     element: 'src/element/index.ts',
+    react: 'src/react/index.ts',
   },
 })
