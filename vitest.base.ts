@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
 
 /**
@@ -14,6 +15,8 @@ export const tests = (options: NonNullable<ViteUserConfig['test']> = {}): ViteUs
       testTimeout: 120_000,
       hookTimeout: 120_000,
       pool: 'forks',
+      // Vitest leaves a core for itself, which on two cores is half of the machine.
+      maxWorkers: availableParallelism(),
       ...options,
     },
   })
