@@ -306,7 +306,7 @@ export class FxEffectElement extends Base {
     const still =
       typeof source === 'object'
         ? source instanceof HTMLImageElement
-        : /\.(png|jpe?g|webp|avif|gif)$/i.test(source ?? '')
+        : /^data:image|\.(png|jpe?g|webp|avif)(\?|$)/i.test(source ?? '')
     this.#started ||= still || !matchMedia('(prefers-reduced-motion: reduce)').matches
   }
 
