@@ -2,7 +2,7 @@ import { type BrowserBackend, startBackend, stopBackend } from '@fx/backend/brow
 import { FxError } from '@fx/core'
 import * as tf from '@tensorflow/tfjs-core'
 import { inTurn } from './queue.js'
-import { defaultThreads } from './threads.js'
+import { defaultThreads, stopWhenIdle } from './threads.js'
 import type { EngineOptions } from './types.js'
 import { engineDied } from './values.js'
 
@@ -17,7 +17,7 @@ export interface Lease {
   use(): void
   /** Ends the backend for all who lease it: it has died. Tensors on it are still disposed of by who made them. */
   kill(): void
-  /** The last release ends the backend, unless the page had started it or has tensors on it. */
+  /** After the last release the backend ends, at once or, with threads, in a second, unless the page has tensors on it. */
   release(): void
 }
 
@@ -60,6 +60,11 @@ const stop = (name: BrowserBackend, state: Shared): void => {
   if (instanceOf(name) === state.instance) stopBackend(name)
 }
 
+/** Ends what nobody leases, unless the page had started it or has tensors on it. */
+const stopUnused = (name: BrowserBackend, state: Shared): void => {
+  if (state.holders === 0 && state.ours && tf.engine().registry[name]?.numDataIds() === 0) stop(name, state)
+}
+
 /** Starts a tfjs backend, or joins those who use it. */
 export const leaseBackend = (name: BrowserBackend, options: EngineOptions & { software: boolean }): Promise<Lease> => {
   const started = inTurn(async () => {
@@ -96,7 +101,7 @@ export const leaseBackend = (name: BrowserBackend, options: EngineOptions & { so
         if (!held) return
         held = false
         state.holders--
-        if (state.holders === 0 && state.ours && tf.engine().registry[name]?.numDataIds() === 0) stop(name, state)
+        stopWhenIdle(state.threads, () => stopUnused(name, state))
       },
     }
   })

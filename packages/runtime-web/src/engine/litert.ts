@@ -1,5 +1,6 @@
 import { FxError } from '@fx/core'
 import { inTurn } from './queue.js'
+import { stopWhenIdle } from './threads.js'
 import { messageOf } from './values.js'
 
 type LitertPackage = typeof import('@litertjs/core')
@@ -10,7 +11,7 @@ export interface Litert {
   readonly threads: number
   /** Ends it for all who lease it: it has died. */
   kill(): void
-  /** The last release ends it, with its threads. */
+  /** After the last release it ends; with threads in a second. */
   release(): void
 }
 
@@ -146,7 +147,10 @@ export const leaseLitert = (folder: string, threads: number): Promise<Litert> =>
       release: () => {
         if (!held) return
         held = false
-        if (--mine.holders === 0) stop(mine)
+        mine.holders--
+        stopWhenIdle(mine.threads, () => {
+          if (mine.holders === 0) stop(mine)
+        })
       },
     }
   })
