@@ -13,9 +13,11 @@ import { measurePainter, PAINTER } from './painter.js'
 import { type Scenario, scenarios } from './scenario.js'
 import { summarise } from './statistics.js'
 import { LATENCY, measureLatency } from './students/latency.js'
+import { measurePresetChoice, PRESET_CHOICE } from './students/preset-choice.js'
 import { measureQuality, QUALITY } from './students/quality.js'
 import { measureSearch, SEARCH } from './students/search.js'
 import { measureStrength, STRENGTH } from './students/strength.js'
+import { measureYardstick, YARDSTICK } from './students/yardstick.js'
 import { measureStylegan2, stylegan2Scenarios } from './stylegan2/measure.js'
 
 const results = resolve(dirname(fileURLToPath(import.meta.url)), '../results')
@@ -50,6 +52,8 @@ const names = [
   SAMPLING,
   LOSSES,
   STRENGTH,
+  PRESET_CHOICE,
+  YARDSTICK,
   QUALITY,
   LATENCY,
   CAMERA,
@@ -81,6 +85,8 @@ await new Command('bench')
     if (chosen.includes(SAMPLING)) write(SAMPLING, await measureSampling(rounds))
     if (chosen.includes(LOSSES)) write(LOSSES, await measureLosses(rounds))
     if (chosen.includes(STRENGTH)) write(STRENGTH, await measureStrength())
+    if (chosen.includes(PRESET_CHOICE)) write(PRESET_CHOICE, await measurePresetChoice())
+    if (chosen.includes(YARDSTICK)) write(YARDSTICK, await measureYardstick())
     if (chosen.includes(QUALITY)) write(QUALITY, await measureQuality())
     if (chosen.includes(LATENCY)) write(LATENCY, await measureLatency(rounds))
     if (chosen.includes(CAMERA)) write(CAMERA, await measureCamera(rounds))
