@@ -13,7 +13,7 @@ export const tests = (options: NonNullable<ViteUserConfig['test']> = {}): ViteUs
     test: {
       include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
       testTimeout: 120_000,
-      hookTimeout: 120_000,
+      hookTimeout: 240_000,
       pool: 'forks',
       // Vitest leaves a core for itself, which on two cores is half of the machine.
       maxWorkers: availableParallelism(),
