@@ -1,34 +1,14 @@
-import { createReadStream, existsSync, statSync } from 'node:fs'
-import { extname, join, normalize, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Connect, defineConfig, type Plugin } from 'vite'
+import { defineConfig } from 'vite'
+import { effects } from './plugins/effects.js'
+import { litert, litertPath } from './plugins/litert.js'
+import { offline } from './plugins/offline.js'
+import { serveRun } from './plugins/serve-run.js'
 
-/** The run to show: the quickstart's, or any other folder of a run. */
-const repository = fileURLToPath(new URL('../..', import.meta.url))
-const run = resolve(repository, process.env.FX_RUN ?? 'out/quickstart')
-
-/** Serves the folder of the run under /run, and 404 (not a page) for what is not there. */
-const serveRun = (): Plugin => {
-  const middleware: Connect.NextHandleFunction = (request, response) => {
-    const path = normalize(decodeURIComponent(new URL(request.url ?? '/', 'http://localhost').pathname))
-    const file = join(run, path)
-    if (!file.startsWith(run) || !existsSync(file) || !statSync(file).isFile()) {
-      response.writeHead(404).end()
-      return
-    }
-    const types: Record<string, string> = { '.json': 'application/json', '.png': 'image/png' }
-    response.writeHead(200, {
-      'content-type': types[extname(file)] ?? 'application/octet-stream',
-      'cache-control': 'no-cache',
-    })
-    createReadStream(file).pipe(response)
-  }
-  return {
-    name: 'serve-run',
-    configureServer: server => void server.middlewares.use('/run', middleware),
-    configurePreviewServer: server => void server.middlewares.use('/run', middleware),
-  }
-}
+const root = fileURLToPath(new URL('.', import.meta.url))
+/** The run to show beside the page's own effects: the quickstart's, or any other folder of a run. */
+const run = resolve(root, '../..', process.env.FX_RUN ?? 'out/quickstart')
 
 // Threads in wasm need a cross-origin isolated page.
 const headers = {
@@ -37,7 +17,8 @@ const headers = {
 }
 
 export default defineConfig({
-  plugins: [serveRun()],
+  plugins: [serveRun(run), effects(root), litert(), offline(root)],
+  define: { LITERT_PATH: JSON.stringify(litertPath) },
   resolve: { conditions: ['@fx/source', 'module', 'browser', 'development|production'] },
   // The worker of @fx/runtime-web is a module with lazy parts, which the classic format cannot hold.
   worker: { format: 'es' },
@@ -46,6 +27,14 @@ export default defineConfig({
   build: { target: 'es2022', chunkSizeWarningLimit: 4096 },
   // Named so that the first visit does not reload when vite finds them in the worker.
   optimizeDeps: {
-    include: ['@tensorflow/tfjs-core', '@tensorflow/tfjs-converter', '@tensorflow/tfjs-backend-wasm'],
+    include: [
+      '@tensorflow/tfjs-core',
+      '@tensorflow/tfjs-converter',
+      '@tensorflow/tfjs-backend-wasm',
+      '@tensorflow/tfjs-backend-webgl',
+      '@tensorflow/tfjs-backend-webgpu',
+      '@litertjs/core',
+      'uplot',
+    ],
   },
 })

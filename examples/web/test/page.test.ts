@@ -1,86 +1,210 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { encodePng } from '@fx/teacher-adapters'
-import type { Browser, Page } from 'playwright-core'
-import { createServer, type ViteDevServer } from 'vite'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { build, type PreviewServer, preview } from 'vite'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { picture, size, writeTestBundle } from '../../../packages/runtime-web/test/bundle.js'
 import { launchChromium } from '../../../packages/runtime-web/test/chromium.js'
 
-let run: string
-let student: Awaited<ReturnType<typeof writeTestBundle>>
-let server: ViteDevServer
-let browser: Browser
-let page: Page
+const root = fileURLToPath(new URL('..', import.meta.url))
+const wait = { timeout: 60_000 }
 
-const samples = [1, 2].map(seed => picture(seed))
+let folder: string
+let server: PreviewServer
+let browser: Browser
+let context: BrowserContext
+let page: Page
+let url: string
+let errors: string[]
+let loaded: Map<string, number>
+
+const serve = async (): Promise<void> => {
+  server = await preview({
+    root,
+    logLevel: 'error',
+    build: { outDir: join(folder, 'dist') },
+    preview: { host: '127.0.0.1', port: 0 },
+  })
+  url = server.resolvedUrls!.local[0]!
+}
 
 beforeAll(async () => {
-  run = await mkdtemp(join(tmpdir(), 'fx-example-web-'))
-  student = await writeTestBundle(join(run, 'bundle'))
-  await mkdir(join(run, 'samples'))
-  for (const [i, rgba] of samples.entries()) {
-    const data = Uint8Array.from(rgba.filter((_, j) => j % 4 !== 3))
-    await writeFile(join(run, 'samples', `${i}.png`), encodePng({ width: size, height: size, data }))
-  }
-  await writeFile(join(run, 'samples', 'index.json'), JSON.stringify([{ input: '0.png' }, { input: '1.png' }]))
-  process.env.FX_RUN = run
-  server = await createServer({
-    root: fileURLToPath(new URL('..', import.meta.url)),
-    logLevel: 'error',
-    cacheDir: join(run, '.vite'),
-    server: { host: '127.0.0.1', port: 0 },
-  })
-  await server.listen()
+  folder = await mkdtemp(join(tmpdir(), 'fx-example-web-'))
+  process.env.FX_RUN = join(folder, 'run')
+  // A run like that of npm start.
+  await cp(join(root, 'public/effects/pink-hair-imagen'), join(folder, 'run/bundle'), { recursive: true })
+  const options = {
+    outDir: join(folder, 'dist'),
+    emptyOutDir: true,
+    reportCompressedSize: false,
+    minify: 'esbuild',
+  } as const
+  await build({ root, logLevel: 'error', build: options })
+  await serve()
   browser = await launchChromium()
 })
 
 afterAll(async () => {
   await browser?.close()
   await server?.close()
-  await rm(run, { recursive: true, force: true })
+  await rm(folder, { recursive: true, force: true })
 })
 
-afterEach(() => page?.close())
+afterEach(() => context?.close())
 
-const open = async (query = ''): Promise<void> => {
-  page = await browser.newPage()
-  const { port } = server.httpServer!.address() as { port: number }
-  await page.goto(`http://127.0.0.1:${port}/${query}`)
+/** Opens the page; without an effect in the address its own first one. */
+const open = async (query = '', { reducedMotion = false } = {}): Promise<void> => {
+  context = await browser.newContext({ reducedMotion: reducedMotion ? 'reduce' : 'no-preference' })
+  page = await context.newPage()
+  errors = []
+  loaded = new Map()
+  page.on('pageerror', error => errors.push(error.message))
+  context.on('requestfinished', async request => {
+    const { responseBodySize } = await request.sizes().catch(() => ({ responseBodySize: 0 }))
+    loaded.set(new URL(request.url()).pathname, responseBodySize)
+  })
+  await page.goto(url + query)
+  await settled()
 }
 
-test('the portraits have the pixels of the LayersModel in Node, and the camera plays', async () => {
-  await open()
-  await page.locator('.compare').nth(1).waitFor({ timeout: 60_000 })
-  expect(await page.locator('#name').textContent()).toBe('Test')
-  const shown = await page.locator('.compare .after').evaluateAll(canvases =>
-    canvases.map(canvas => {
-      const { width, height } = canvas as HTMLCanvasElement
-      return Array.from((canvas as HTMLCanvasElement).getContext('2d')!.getImageData(0, 0, width, height).data)
-    }),
-  )
-  expect(shown.length).toBe(samples.length)
-  for (const [i, rgba] of samples.entries()) {
-    const expected = student.answer(rgba)
-    const actual = shown[i]!.filter((_, j) => j % 4 !== 3)
-    expect(actual.length).toBe(expected.length)
-    expect(actual.reduce((worst, value, j) => Math.max(worst, Math.abs(value - expected[j]!)), 0)).toBeLessThanOrEqual(
-      2,
-    )
-  }
+/** Waits until what was asked for is shown, or is known not to be had. */
+const settled = () => page.locator('#views:not([aria-busy])').waitFor({ ...wait, state: 'attached' })
+const problem = () => page.locator('#problem').textContent()
+const words = () => page.locator('#words').textContent(wait)
 
-  await page.click('#camera')
-  await expect.poll(() => page.locator('#latency').textContent(), { timeout: 20_000 }).toMatch(/frames a second.*p50/)
-  expect(await page.locator('#problem').isVisible()).toBe(false)
-  await page.click('#camera')
-  await expect.poll(() => page.locator('#stage').isVisible()).toBe(false)
+/** The colours of a canvas in four columns, as averages of its rows. */
+const columns = (view = 0): Promise<number[][]> =>
+  page.evaluate(i => {
+    const canvas = document.querySelectorAll('.view canvas')[i] as HTMLCanvasElement
+    const copy = new OffscreenCanvas(4, 1).getContext('2d')!
+    copy.drawImage(canvas, 0, 0, 4, 1)
+    const { data } = copy.getImageData(0, 0, 4, 1)
+    return [0, 4, 8, 12].map(at => [...data.slice(at, at + 3)])
+  }, view)
+
+const apart = (a: readonly number[][], b: readonly number[][]): number =>
+  Math.max(...a.flatMap((colour, i) => colour.map((value, j) => Math.abs(value - b[i]![j]!))))
+
+/** Moves the slider of the split view. */
+const split = async (percent: number): Promise<void> => {
+  await page.locator('#split').fill(String(percent))
+}
+
+test('every effect plays, beside each other too, and the words say how fast', async () => {
+  await open()
+  const names = await page.locator('#effects .card b').allTextContents()
+  expect(names.slice(0, 4)).toEqual(['Painter', 'Pink hair by StyleGAN2', 'Pink hair by Imagen', 'Side by side'])
+  await expect.poll(() => page.locator('#effects .card b').last().textContent(), wait).toBe('Your run')
+  for (const name of [...names.slice(1, 4), 'Your run']) {
+    await page.getByRole('radio', { name }).check({ force: true })
+    await settled()
+    expect(await problem()).toBe('')
+    expect(await page.locator('.view').count()).toBe(name === 'Side by side' ? 2 : 1)
+  }
+  await expect.poll(words, wait).toMatch(/WebAssembly.*frames a second.*95 % within.*First frame \d+\.\d s after/)
+  expect(await page.evaluate(() => performance.getEntriesByName('fx-first-frame').length)).toBe(1)
+  expect(await page.locator('#plot canvas').count()).toBe(1)
+  await page.getByRole('radio', { name: 'Side by side' }).check({ force: true })
+  await settled()
+  expect(await page.locator('.view figcaption').allTextContents()).toEqual(["StyleGAN2's student", "Imagen's student"])
+  expect(await page.locator('#about').textContent()).toContain('one spec')
+  // One worker for each student that is shown, none for those that were.
+  const students = () => page.workers().filter(worker => worker.url().includes('/assets/worker-'))
+  await expect.poll(() => students().length, wait).toBe(2)
+  expect(errors).toEqual([])
 })
 
-test('a run that is not there is explained', async () => {
+test('a still sample is compared before and after, with less motion', async () => {
+  await open('?effect=pink-hair-stylegan2', { reducedMotion: true })
+  expect(await page.locator('#pause').textContent()).toBe('Play')
+  await split(100)
+  // The canvas follows with the next frame.
+  await page.waitForTimeout(500)
+  const before = await columns()
+  await split(0)
+  await expect.poll(async () => apart(before, await columns())).toBeGreaterThan(20)
+  const after = await columns()
+  await page.locator('#compare').uncheck()
+  await expect.poll(async () => apart(after, await columns())).toBeLessThan(8)
+  expect(await page.locator('#split').isVisible()).toBe(false)
+  // This student takes no strength, so its answer is mixed with the picture.
+  await page.getByRole('slider', { name: 'Strength' }).fill('0')
+  await expect.poll(async () => apart(before, await columns())).toBeLessThan(8)
+})
+
+test('the camera plays, engines are switched, and a picture of one’s own', async () => {
+  await open('?effect=pink-hair-imagen')
+  await page.click('#camera')
+  await settled()
+  expect(await page.locator('#camera').getAttribute('aria-pressed')).toBe('true')
+  expect(await page.locator('#pause').isVisible()).toBe(false)
+  const notes = page.locator('#engines label')
+  await expect.poll(() => notes.nth(4).textContent()).toContain('no TensorFlow Lite file')
+  expect(await page.getByRole('radio', { name: 'LiteRT' }).isDisabled()).toBe(true)
+  await page.getByRole('radio', { name: /^WebAssembly/ }).check()
+  await settled()
+  expect(await problem()).toBe('')
+  await expect.poll(words).toContain('WebAssembly')
+
+  const png = await page.evaluate(async () => {
+    const context = new OffscreenCanvas(96, 64).getContext('2d')!
+    context.fillStyle = '#3366cc'
+    context.fillRect(0, 0, 96, 64)
+    const bytes = new Uint8Array(await (await context.canvas.convertToBlob()).arrayBuffer())
+    return [...bytes]
+  })
+  await page.setInputFiles('#file', { name: 'mine.png', mimeType: 'image/png', buffer: Buffer.from(png) })
+  await settled()
+  expect(await page.locator('#picture').getAttribute('aria-pressed')).toBe('true')
+  await split(100)
+  await expect.poll(async () => apart(await columns(), Array(4).fill([0x33, 0x66, 0xcc]))).toBeLessThan(8)
+  await page.setInputFiles('#file', { name: 'not.png', mimeType: 'image/png', buffer: Buffer.from('no') })
+  await expect.poll(problem).toContain('not.png is not a picture')
+  expect(await page.locator('#picture').getAttribute('aria-pressed')).toBe('true')
+  expect(errors).toEqual([])
+})
+
+test('what is missing or refused is explained, and what was shown stays', async () => {
   await open('?bundle=/run/nowhere/')
-  await page.locator('#problem').waitFor({ timeout: 60_000 })
-  expect(await page.locator('#problem').textContent()).toContain('npm start')
-  expect(await page.locator('#content').isVisible()).toBe(false)
+  expect(await problem()).toContain('Bundle of the address is not there')
+  await page.getByRole('radio', { name: 'Pink hair by Imagen' }).check({ force: true })
+  await settled()
+  expect(await page.locator('#problem').isVisible()).toBe(false)
+  await page.evaluate(() => {
+    navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('no', 'NotAllowedError'))
+  })
+  await page.click('#camera')
+  await expect.poll(problem).toContain('The camera was not allowed')
+  expect(await page.locator('#sample').getAttribute('aria-pressed')).toBe('true')
+  expect(errors).toEqual([])
+})
+
+test('after one visit everything works without a network; a new build shows at once', async () => {
+  await open()
+  // Bytes as they are; a server that compresses sends a third.
+  const early = [...loaded].filter(([path]) => !/\.tflite|service-worker/.test(path))
+  const kilobytes = early.reduce((sum, [, size]) => sum + size, 0) / 1000
+  expect(kilobytes).toBeGreaterThan(500)
+  expect(kilobytes).toBeLessThan(2800)
+  await page.evaluate(async () => void (await navigator.serviceWorker.ready))
+  await context.setOffline(true)
+  await page.reload()
+  await settled()
+  expect(await page.evaluate(() => crossOriginIsolated)).toBe(true)
+  for (const name of ['Pink hair by StyleGAN2', 'Side by side', 'Painter']) {
+    await page.getByRole('radio', { name }).check({ force: true })
+    await settled()
+    expect(await problem()).toBe('')
+  }
+  await expect.poll(words, wait).toContain('frames a second')
+  await page.getByRole('radio', { name: 'LiteRT' }).check()
+  await expect.poll(problem, wait).toContain('without a network')
+  await expect.poll(() => page.getByRole('radio', { name: 'Automatic' }).isChecked()).toBe(true)
+
+  await context.setOffline(false)
+  const index = join(folder, 'dist/index.html')
+  await writeFile(index, '<!doctype html><title>the next build</title>')
+  await page.reload()
+  expect(await page.title()).toBe('the next build')
 })
