@@ -97,7 +97,10 @@ export const createEngineSwitch = (onChoice: (engine: EngineChoice) => void) => 
         const failure = failures.get(engine)
         const { usable, note: words } = found[engine] ?? {
           usable: true,
-          note: chosen === 'auto' ? `The fastest here: ${engineNames[running]}` : 'Tries them and keeps the fastest',
+          note:
+            chosen === 'auto'
+              ? `${engineNames[running]}, the fastest here but for LiteRT, which is not tried`
+              : 'Tries all but LiteRT and keeps the fastest',
         }
         const ms = tried.find(trial => trial.engine === engine)?.p50Ms
         input.disabled = !usable
