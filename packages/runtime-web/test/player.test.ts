@@ -201,6 +201,10 @@ test.each([0, 0.3, -1.2, Math.PI])('a crop turned by %f comes back to its place,
   expect(across[32]).toBeLessThan(0.1)
 })
 
+test('the next frame of a camera is its newest, however long the last one took', async () => {
+  expect(await call('takeSlowly')).toBeGreaterThan(350)
+})
+
 test('why there is no camera is told', async () => {
   expect(await call('cameraErrors')).toEqual({
     NotAllowedError: 'unsupported refused',

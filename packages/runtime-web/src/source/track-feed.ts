@@ -1,5 +1,4 @@
 import type { Feed } from './feed.js'
-import { streamFeed } from './stream-feed.js'
 import { videoFeed } from './video-feed.js'
 
 /** The part of Chromium's MediaStreamTrackProcessor that is used; TypeScript has no types for it. */
@@ -29,20 +28,47 @@ const playedFeed = (track: MediaStreamTrack): Feed => {
   return { ...feed, stop }
 }
 
+/** What Chromium tells of a track; TypeScript has no types for it. */
+interface TrackStats {
+  stats?: { totalFrames: number }
+}
+
+/**
+ * The frames of a track as a processor gives them, which keeps the newest by itself. None is read ahead: while a page has a
+ * camera's frame Chromium may keep all later ones back, and the one that was read ahead would be an old one.
+ */
+const processedFeed = (track: MediaStreamTrack, Processor: TrackProcessor): Feed => {
+  const reader = new Processor({ track, maxBufferSize: 1 }).readable.getReader()
+  const total = (): number => (track as TrackStats).stats?.totalFrames ?? 0
+  const before = total()
+  let given = 0
+  let stopped = false
+  return {
+    next: async () => {
+      const { done, value } = await reader.read()
+      if (done) return undefined
+      if (stopped) {
+        value.close()
+        return undefined
+      }
+      given++
+      return { frame: value, at: performance.now(), repeated: false }
+    },
+    refresh: () => {},
+    // The last frame may wait in the processor.
+    dropped: () => Math.max(0, total() - before - given - 1),
+    stop: () => {
+      stopped = true
+      reader.cancel().catch(() => {})
+    },
+  }
+}
+
 /**
  * The frames of a video track, until it ends. MediaStreamTrackProcessor gives them with no detour through an element, in a
  * hidden tab too.
  */
 export const trackFeed = (track: MediaStreamTrack): Feed => {
   const Processor = (globalThis as { MediaStreamTrackProcessor?: TrackProcessor }).MediaStreamTrackProcessor
-  if (Processor === undefined) return playedFeed(track)
-  const { readable } = new Processor({ track, maxBufferSize: 1 })
-  const feed = streamFeed(readable)
-  return {
-    ...feed,
-    stop: () => {
-      feed.stop()
-      readable.cancel().catch(() => {})
-    },
-  }
+  return Processor === undefined ? playedFeed(track) : processedFeed(track, Processor)
 }

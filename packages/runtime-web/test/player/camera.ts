@@ -1,4 +1,5 @@
 import { openCamera } from '../../src/index.js'
+import { trackFeed } from '../../src/source/track-feed.js'
 import { type Colour, halves, load, play, sleep, until } from './page.js'
 
 /** Lets getUserMedia fail with a DOMException of this name, or work again. */
@@ -48,6 +49,24 @@ export const playCamera = async (worker: boolean): Promise<Record<string, Colour
   camera.stop()
   effect.dispose()
   return { plain, mirrored }
+}
+
+/** How much younger the next frame of a camera is than one that a worker has had for half a second, ms. */
+export const takeSlowly = async (): Promise<number> => {
+  const camera = await openCamera()
+  const feed = trackFeed(camera.track)
+  const first = (await feed.next())!.frame as VideoFrame
+  const { timestamp } = first
+  const { port1, port2 } = new MessageChannel()
+  port1.postMessage(first, [first])
+  await sleep(500)
+  const second = (await feed.next())!.frame as VideoFrame
+  const younger = second.timestamp - timestamp
+  second.close()
+  feed.stop()
+  camera.stop()
+  port2.onmessage = ({ data }) => data.close()
+  return younger / 1000
 }
 
 /** A camera that goes and comes, is switched, and stops. */
