@@ -204,7 +204,7 @@ test('after one visit everything works without a network; a new build shows at o
     expect(await problem()).toBe('')
   }
   await expect.poll(words, wait).toContain('frames a second')
-  await page.getByRole('radio', { name: /^LiteRT/ }).check()
+  await page.getByRole('radio', { name: /^LiteRT/ }).click()
   await expect.poll(problem, wait).toContain('without a network')
   await expect.poll(() => page.getByRole('radio', { name: 'Automatic' }).isChecked()).toBe(true)
 
