@@ -34,34 +34,39 @@ export const medianRatio = (runs: readonly Sample[], others: readonly Sample[]):
   )
 
 /** How much slower than a fast one a calibration run may be for its neighbour to count. */
-const TOLERANCE = 1.25
+export const TOLERANCE = 1.25
 
 /** What ran between two calibrations. */
 type Bracketed = Pick<Sample, 'calibrationBefore' | 'calibrationAfter'>
+
+/** A tenth of the calibrations are faster than this: a single lucky one does not condemn the rest. */
+export const fastCalibration = (runs: readonly Bracketed[]): number =>
+  quantile(
+    runs.flatMap(run => [run.calibrationBefore, run.calibrationAfter]),
+    0.1,
+  )
 
 /**
  * Those whose two calibration brackets are fast. SIMD code on shared machines has slow spells of up to 2.4 times that
  * nothing inside the machine shows; the calibration loop shows them.
  */
-const quietOnly = <Run extends Bracketed>(runs: readonly Run[]): Run[] => {
-  // A tenth of the calibrations are faster than this: a single lucky one does not condemn the rest.
-  const fast = quantile(
-    runs.flatMap(s => [s.calibrationBefore, s.calibrationAfter]),
-    0.1,
-  )
-  return runs.filter(s => Math.max(s.calibrationBefore, s.calibrationAfter) <= TOLERANCE * fast)
-}
+const quietOnly = <Run extends Bracketed>(runs: readonly Run[], fast = fastCalibration(runs)): Run[] =>
+  runs.filter(run => Math.max(run.calibrationBefore, run.calibrationAfter) <= TOLERANCE * fast)
 
 /** The quiet runs, or all when none is. */
-export const quietOf = <Run extends Bracketed>(runs: readonly Run[]): readonly Run[] => {
-  const quiet = quietOnly(runs)
+export const quietOf = <Run extends Bracketed>(runs: readonly Run[], fast?: number): readonly Run[] => {
+  const quiet = quietOnly(runs, fast)
   return quiet.length > 0 ? quiet : runs
 }
 
-/** Keeps the quiet runs. When there are none all are used and the summary says that it is noisy. */
-export const summarise = (samples: readonly Sample[]): Summary => {
-  const kept = quietOnly(samples).length
-  const used = quietOf(samples).map(s => s.ms)
+/**
+ * Keeps the quiet runs. When there are none all are used and the summary says that it is noisy.
+ *
+ * @param fast a fast calibration, ms. Default: by these samples.
+ */
+export const summarise = (samples: readonly Sample[], fast?: number): Summary => {
+  const kept = quietOnly(samples, fast).length
+  const used = quietOf(samples, fast).map(s => s.ms)
   return {
     kept,
     runs: samples.length,

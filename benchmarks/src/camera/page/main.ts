@@ -1,5 +1,6 @@
 import { type EngineName, loadEffect, openCamera, type PlayerStats, playEffect } from '@fx/runtime-web'
 import { calibrate } from './calibrate.js'
+import { captureOffset } from './capture-offset.js'
 
 /** Frames after a start that do not count. */
 const settling = 5
@@ -31,23 +32,10 @@ export interface RuntimeBlock extends Block {
 /** The timestamp of the frame that is on its way, ms. */
 let timestamp: number | undefined
 const { postMessage } = Worker.prototype
-Worker.prototype.postMessage = function (this: Worker, message: { frame?: VideoFrame }, ...rest: never[]) {
-  if (message.frame !== undefined) timestamp = message.frame.timestamp / 1000
+Worker.prototype.postMessage = function (this: Worker, message?: { frame?: VideoFrame }, ...rest: never[]) {
+  if (message?.frame !== undefined) timestamp = message.frame.timestamp / 1000
   postMessage.call(this, message, ...rest)
 } as typeof postMessage
-
-/** What to add to the timestamps of a track's frames for the time of capture by `performance.now()`; undefined where no video tells. */
-const captureOffset = async (track: MediaStreamTrack): Promise<number | undefined> => {
-  const video = document.createElement('video')
-  video.muted = true
-  video.srcObject = new MediaStream([track])
-  await video.play()
-  const metadata = await new Promise<VideoFrameCallbackMetadata>(resolve =>
-    video.requestVideoFrameCallback((_, metadata) => resolve(metadata)),
-  )
-  video.srcObject = null
-  return metadata.captureTime === undefined ? undefined : metadata.captureTime - metadata.mediaTime * 1000
-}
 
 const begin = async () => {
   const loading = loadEffect(`/students/${student}/`, {
@@ -96,20 +84,21 @@ const begin = async () => {
   return {
     /** Since the navigation. */
     firstFrameMs,
+    calibrate,
     runtime: async (wanted: number): Promise<RuntimeBlock> => {
-      const calibrationBefore = calibrate()
+      const calibrationBefore = await calibrate()
       const { frames, fromCapture, ...block } = await play(wanted + settling)
       const counted = { frames: frames.slice(settling), fromCapture: fromCapture.slice(settling) }
-      return { ...block, ...counted, calibrationBefore, calibrationAfter: calibrate() }
+      return { ...block, ...counted, calibrationBefore, calibrationAfter: await calibrate() }
     },
     naive: async (wanted: number): Promise<Block> => {
       opened ??= naive()
       const { frame } = await opened
       for (let i = 0; i < settling; i++) await frame()
-      const calibrationBefore = calibrate()
+      const calibrationBefore = await calibrate()
       const frames: number[] = []
       while (frames.length < wanted) frames.push(await frame())
-      return { frames, calibrationBefore, calibrationAfter: calibrate() }
+      return { frames, calibrationBefore, calibrationAfter: await calibrate() }
     },
   }
 }
