@@ -4,7 +4,7 @@ import { FxError, seededRandom } from '@fx/core'
 import { writeFileAtomic } from '@fx/core/node'
 import type { DistillResult } from '@fx/distill'
 import { type Graph, importLayersModel, optimize } from '@fx/export'
-import { cost, studentPresets } from '@fx/unet-student'
+import { cost, type StudentPreset, studentPresets } from '@fx/unet-student'
 import { throwIfAborted } from './abort.js'
 import { successiveHalving, trainings } from './halving.js'
 import { type Journal, openJournal } from './journal.js'
@@ -14,7 +14,7 @@ import { type LatencyModel, parseLatencyModel, predictLatency } from './latency/
 import { withoutWeights, withRandomWeights } from './latency/operators.js'
 import { type Candidate, type ResolvedSearch, resolveSearch, type SearchOptions } from './options.js'
 import { paretoSvg } from './pareto.js'
-import { choiceText, type StudentChoice, sampleSpace, studentOf } from './space.js'
+import { choiceText, sampleSpace, studentOf } from './space.js'
 import { searchCsv } from './table.js'
 import { distillTrainer, finishedRun } from './trainer.js'
 
@@ -61,9 +61,9 @@ interface Context {
 }
 
 const presetCandidates = (): Candidate[] =>
-  Object.entries(studentPresets).map(([name, { encoder, decoder, head }]) => ({
+  Object.entries<StudentPreset>(studentPresets).map(([name, { encoder, decoder, head, headKernelSize }]) => ({
     id: `preset-${name}`,
-    choice: { encoder: { ...encoder }, decoder: { ...decoder }, head } as StudentChoice,
+    choice: { encoder: { ...encoder }, decoder: { ...decoder }, head, ...(headKernelSize && { headKernelSize }) },
   }))
 
 /** Builds a student only to look at it: what it costs, and the graph that it would ship as. */
