@@ -7,9 +7,9 @@ export interface PresetCandidate extends Omit<StudentPreset, 'budgetMmacs' | 'he
 }
 
 /**
- * For each budget students of every family that fit it and use most of it; the decoder's 1x1 head or missing blocks pay
- * for a wider encoder, and the other way round. The first of each is the one that cost alone would choose, the cheapest in
- * milliseconds by multiplication; how long the others may take is told by its latency.
+ * For each budget students of every family that fit it. A 1x1 head, or a decoder without blocks, pays for a wider encoder
+ * or simply takes less time: blocks at full resolution cost far more milliseconds than multiplications. How long a
+ * candidate may take is told by the latency of the first of its list.
  */
 export const presetCandidates: Record<Preset, readonly PresetCandidate[]> = {
   nano: [
@@ -48,6 +48,11 @@ export const presetCandidates: Record<Preset, readonly PresetCandidate[]> = {
     },
     { encoder: { family: 'v3-small', width: 0.75 }, decoder: { width: 0.35, skip: 'concat' } },
     { encoder: { family: 'v4-conv-small', width: 0.35 }, decoder: { width: 0.35, skip: 'concat' } },
+    { encoder: { width: 0.25 }, decoder: { width: 0.5, skip: 'concat', blocks: 0 } },
+    { encoder: { width: 0.35 }, decoder: { width: 0.5, skip: 'concat', blocks: 0 } },
+    { encoder: { width: 0.35 }, decoder: { width: 0.5, skip: 'concat', blocks: [1, 1, 1, 1, 0] } },
+    { encoder: { family: 'v3-small', width: 0.75 }, decoder: { width: 0.5, skip: 'concat', blocks: 0 } },
+    { encoder: { family: 'v4-conv-small', width: 0.5 }, decoder: { width: 0.5, skip: 'concat', blocks: 0 } },
   ],
   base: [
     { encoder: { width: 0.5 }, decoder: { width: 0.6, skip: 'add' } },
@@ -60,6 +65,9 @@ export const presetCandidates: Record<Preset, readonly PresetCandidate[]> = {
     { encoder: { family: 'v3-small', width: 1 }, decoder: { width: 0.7, skip: 'concat' } },
     { encoder: { family: 'v3-large', width: 0.75 }, decoder: { width: 0.5, skip: 'concat' } },
     { encoder: { family: 'v4-conv-small', width: 0.5 }, decoder: { width: 0.7, skip: 'concat' } },
+    { encoder: { width: 0.5 }, decoder: { width: 1, skip: 'concat', blocks: 0 } },
+    { encoder: { width: 0.5 }, decoder: { width: 0.7, skip: 'concat', blocks: [1, 1, 1, 1, 0] } },
+    { encoder: { family: 'v4-conv-small', width: 0.75 }, decoder: { width: 1, skip: 'concat', blocks: 0 } },
   ],
   large: [
     { encoder: { width: 1.4 }, decoder: { width: 1, skip: 'add', blocks: 2 } },

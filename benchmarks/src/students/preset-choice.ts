@@ -13,6 +13,10 @@ const steps = 500
 const latencySize = 256
 /** Times the first candidate's latency beyond which another is too slow to be chosen. */
 const slowest = 1.1
+/** How many of a preset's candidates are trained from two starts. */
+const finalists = 3
+/** Times the lowest perceptual distance up to which others count as equal. */
+const sameQuality = 1.05
 
 interface Measured {
   candidate: PresetCandidate
@@ -56,16 +60,11 @@ const withLatency = async (candidates: readonly PresetCandidate[]): Promise<Meas
 }
 
 const perceptual = ({ starts }: Measured): number =>
-  starts.length === 0
-    ? Number.POSITIVE_INFINITY
-    : starts.reduce((sum, start) => sum + start.perceptual, 0) / starts.length
-
-const better = (a: Measured, b: Measured): Measured =>
-  perceptual(a) < perceptual(b) || (perceptual(a) === perceptual(b) && a.ms < b.ms) ? a : b
+  starts.reduce((sum, start) => sum + start.perceptual, 0) / starts.length
 
 /**
- * Trains those that are quick enough. Results differ from start to start, so the best challenger and the first are
- * trained once more from other weights, and the one chosen is that with the lower perceptual distance in the mean.
+ * Trains those that are quick enough, and the best of them once more from other weights. Results differ by some percent
+ * from start to start, so the one chosen is the fastest whose mean perceptual distance is about the lowest.
  */
 const chosenOf = async (
   measured: readonly Measured[],
@@ -76,13 +75,13 @@ const chosenOf = async (
     each.starts.push(await judge({ student, learningRate: studentRate, steps, seed }))
     console.log(tableOf(['', ...qualityHeader], [[described(each.candidate), ...qualityCells(each.starts.at(-1)!)]]))
   }
-  const first = measured[0]!
-  const quick = measured.filter(({ ms }) => ms <= slowest * first.ms)
+  const quick = measured.filter(({ ms }) => ms <= slowest * measured[0]!.ms)
   for (const each of quick) await train(each, 1)
-  const best = quick.reduce(better)
-  if (best === first) return first
-  for (const each of [first, best]) await train(each, 2)
-  return better(best, first)
+  const best = [...quick].sort((a, b) => perceptual(a) - perceptual(b)).slice(0, finalists)
+  for (const each of best) await train(each, 2)
+  const lowest = Math.min(...best.map(perceptual))
+  const alike = best.filter(each => perceptual(each) <= sameQuality * lowest)
+  return alike.reduce((a, b) => (b.ms < a.ms ? b : a))
 }
 
 /** Measures what each preset is chosen from, prints tables, and returns the CSV. */
