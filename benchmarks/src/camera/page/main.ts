@@ -93,11 +93,13 @@ const begin = async () => {
     },
     naive: async (wanted: number): Promise<Block> => {
       opened ??= naive()
-      const { frame } = await opened
+      const { frame, video } = await opened
+      await video.play()
       for (let i = 0; i < settling; i++) await frame()
       const calibrationBefore = await calibrate()
       const frames: number[] = []
       while (frames.length < wanted) frames.push(await frame())
+      video.pause()
       return { frames, calibrationBefore, calibrationAfter: await calibrate() }
     },
   }

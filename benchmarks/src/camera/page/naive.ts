@@ -8,12 +8,11 @@ export const openNaive = async (
   canvas: HTMLCanvasElement,
   model: string,
   threads: number,
-): Promise<{ frame(): Promise<number> }> => {
+): Promise<{ video: HTMLVideoElement; frame(): Promise<number> }> => {
   await startBackend('wasm', { threads, wasmPaths: '/wasm/' })
   const student = await tfl.loadLayersModel(model)
   const { width, height } = canvas
   const video = Object.assign(document.createElement('video'), { muted: true, srcObject: new MediaStream([track]) })
-  await video.play()
 
   const answer = (): tf.Tensor3D =>
     tf.tidy(() => {
@@ -26,6 +25,8 @@ export const openNaive = async (
     })
 
   return {
+    /** Costs nothing while it is paused. */
+    video,
     /** Waits for a frame of the video, and tells how long it took from there to the painted canvas, ms. */
     frame: async () => {
       await new Promise(resolve => video.requestVideoFrameCallback(resolve))
