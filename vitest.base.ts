@@ -14,6 +14,7 @@ export const tests = (options: NonNullable<ViteUserConfig['test']> = {}): ViteUs
       include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
       testTimeout: 120_000,
       hookTimeout: 240_000,
+      expect: { poll: { timeout: 20_000 } },
       pool: 'forks',
       // Vitest leaves a core for itself, which on two cores is half of the machine.
       maxWorkers: availableParallelism(),

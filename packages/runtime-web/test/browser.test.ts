@@ -65,8 +65,7 @@ const call = <Name extends keyof Harness>(
   )
 
 /** Waits until the page has no worker. Chromium gives threads that wait in wasm two seconds before it ends them. */
-const workersEnd = (): Promise<void> =>
-  expect.poll(() => page.workers().map(worker => worker.url()), { timeout: 20_000 }).toEqual([])
+const workersEnd = (): Promise<void> => expect.poll(() => page.workers().map(worker => worker.url())).toEqual([])
 
 /** Largest difference, out of 255, from the LayersModel in Node. */
 const difference = (actual: readonly number[], rgba: Uint8ClampedArray): number => {

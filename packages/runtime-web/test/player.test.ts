@@ -154,7 +154,7 @@ describe.each([
 
   test('stopping at any moment leaves nothing', async () => {
     expect(await call('stopAnywhere', worker)).toEqual({ collected: true, left: 0 })
-    await expect.poll(() => page.workers().length, { timeout: 20_000 }).toBe(0)
+    await expect.poll(() => page.workers().length).toBe(0)
   })
 })
 
