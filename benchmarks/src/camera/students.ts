@@ -33,13 +33,14 @@ const writeLayers = async (folder: string, model: LayersModel): Promise<void> =>
   await writeFile(join(folder, 'weights.bin'), Buffer.from(weightData as ArrayBuffer))
 }
 
-/** Writes each student as a bundle, `NAME/effect.json`, and as Keras layers, `NAME-layers/model.json`. */
+/** Writes each student as a bundle that ships a matte, `NAME/effect.json`, and as Keras layers, `NAME-layers/model.json`. */
 export const writeCameraStudents = async (folder: string): Promise<void> => {
   for (const [name, create] of Object.entries(cameraStudents)) {
     const student = create()
     await writeEffectBundle(join(folder, name), {
       model: student.model,
       tflite: true,
+      matte: true,
       effect: { id: name, prompt: 'random weights', parameters: {} },
       studentSpecHash: 'benchmark',
       probe: naturalImages({ seed: 0, size: side }),
