@@ -29,7 +29,7 @@ export interface FoundCandidate extends Candidate {
   measuredMs?: number
   /** Held-out figures after so many steps, of those that were trained; lower is better. */
   figures: { step: number; figure: number }[]
-  /** Median latency beside the other finalists, of those that were trained to the end. */
+  /** Median latency, of those that were trained to the end: the lower of that before training and that beside each other. */
   finalMs?: number
 }
 
@@ -137,28 +137,42 @@ const measured = async (context: Context, key: string, candidates: readonly Foun
 
 const isPreset = ({ id }: Candidate): boolean => id.startsWith('preset-')
 
-/** Measures candidates whose prediction is near the budget until enough of them really are. */
+/** How much longer candidates take than predicted: what the machine does now to all of them, or the predictions to all. */
+const slownessOf = (candidates: readonly FoundCandidate[]): number => {
+  const ratios = candidates.flatMap(({ measuredMs, predictedMs }) => (measuredMs ? [measuredMs / predictedMs] : []))
+  return ratios.sort((a, b) => a - b)[Math.floor(ratios.length / 2)] ?? 1
+}
+
+/** Measures candidates that should be near the budget until enough of them really are. */
 const entrantsOf = async (context: Context, candidates: readonly FoundCandidate[]): Promise<FoundCandidate[]> => {
   const { search, tell } = context
   const { budgetMs, tolerance, entrants: wanted } = search
-  const nearest = (ms: number): number => Math.abs(Math.log(ms / budgetMs))
   const drawn = candidates.filter(candidate => !isPreset(candidate))
-  const near = drawn.filter(({ predictedMs }) => nearest(predictedMs) <= 3 * tolerance)
   // The surest first: what is left of the budget should be used, and what is above it is worth nothing.
   const aim = budgetMs * (1 - tolerance / 2)
-  near.sort((a, b) => Math.abs(a.predictedMs - aim) - Math.abs(b.predictedMs - aim))
+  const nearest = (): FoundCandidate[] => {
+    const slowness = slownessOf(candidates)
+    const far = ({ predictedMs }: FoundCandidate): number => Math.abs(slowness * predictedMs - aim)
+    return drawn
+      .filter(({ measuredMs, predictedMs }) => {
+        return measuredMs === undefined && Math.abs(Math.log((slowness * predictedMs) / budgetMs)) <= 3 * tolerance
+      })
+      .sort((a, b) => far(a) - far(b))
+      .slice(0, TOGETHER)
+  }
   const found: FoundCandidate[] = []
-  for (let at = 0; at < near.length && found.length < wanted; at += TOGETHER) {
-    const chunk = near.slice(at, at + TOGETHER)
-    for (const [i, ms] of (await measured(context, 'measured', chunk)).entries()) {
-      chunk[i]!.measuredMs = ms
-      if (ms <= budgetMs && ms >= budgetMs * (1 - tolerance) && found.length < wanted) found.push(chunk[i]!)
+  let looked = 0
+  for (let next = nearest(); next.length > 0 && found.length < wanted; next = nearest()) {
+    for (const [i, ms] of (await measured(context, 'measured', next)).entries()) {
+      next[i]!.measuredMs = ms
+      if (ms <= budgetMs && ms >= budgetMs * (1 - tolerance) && found.length < wanted) found.push(next[i]!)
     }
+    looked += next.length
     tell({
       phase: 'entrants',
       done: found.length,
       total: wanted,
-      message: `${Math.min(at + TOGETHER, near.length)} of ${near.length} near the budget measured, ${found.length} fit`,
+      message: `${looked} measured that should be near the budget, ${found.length} fit`,
     })
   }
   if (found.length > 0) return found
@@ -167,7 +181,7 @@ const entrantsOf = async (context: Context, candidates: readonly FoundCandidate[
     'invalid-argument',
     `No student of the space takes ${(budgetMs * (1 - tolerance)).toPrecision(3)} to ${budgetMs.toPrecision(3)} ms on ` +
       `${context.engine.name}: ${drawn.length} were drawn, predicted to take ${Math.min(...range).toPrecision(3)} to ` +
-      `${Math.max(...range).toPrecision(3)} ms, ${near.length} near the budget. Change budgetMs, widen the space or raise candidates`,
+      `${Math.max(...range).toPrecision(3)} ms, ${looked} near the budget. Change budgetMs, widen the space or raise candidates`,
     { details: { budgetMs, fastestMs: Math.min(...range), slowestMs: Math.max(...range) } },
   )
 }
@@ -180,15 +194,7 @@ const presetsWithin = async (context: Context, candidates: readonly FoundCandida
   return presets.filter(({ measuredMs }) => measuredMs! <= context.search.budgetMs)
 }
 
-/**
- * The best figure of the finalists within the tolerance; of all of them, if a slow moment of the machine took all over it,
- * since each was within the budget before it was trained.
- */
-const bestOf = (finalists: readonly FoundCandidate[], { budgetMs, tolerance }: ResolvedSearch): FoundCandidate => {
-  const figure = ({ figures }: FoundCandidate): number => figures.at(-1)!.figure
-  const within = finalists.filter(({ finalMs }) => finalMs! <= budgetMs * (1 + tolerance))
-  return (within.length > 0 ? within : finalists).reduce((a, b) => (figure(b) < figure(a) ? b : a))
-}
+const figureOf = ({ figures }: FoundCandidate): number => figures.at(-1)!.figure
 
 const fingerprintOf = (
   options: SearchOptions,
@@ -252,8 +258,10 @@ export const searchStudent = async (options: SearchOptions): Promise<SearchResul
   })
 
   const finalists = [...entrants, ...presets].filter(({ figures }) => figures.at(-1)!.step === search.rungs.at(-1))
-  for (const [i, ms] of (await measured(context, 'final', finalists)).entries()) finalists[i]!.finalMs = ms
-  const best = bestOf(finalists, search)
+  for (const [i, ms] of (await measured(context, 'final', finalists)).entries()) {
+    finalists[i]!.finalMs = Math.min(ms, finalists[i]!.measuredMs!)
+  }
+  const best = finalists.reduce((a, b) => (figureOf(b) < figureOf(a) ? b : a))
   tell({
     phase: 'finalists',
     done: finalists.length,

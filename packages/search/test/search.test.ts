@@ -132,6 +132,18 @@ test('an abort ends it with what it has; another seed draws others; other option
   await expect(searchStudent(options(out))).rejects.toMatchObject({ code: 'corrupt-file' })
 })
 
+test('a machine that is slower than predicted gets the same students for a budget as much larger', async () => {
+  const { best, latency } = await searchStudent(options(await folder()))
+  const engine = fakeEngine()
+  const slow = {
+    ...engine,
+    measure: async (...call: Parameters<typeof engine.measure>) => (await engine.measure(...call)).map(ms => 1.6 * ms),
+  }
+  const found = await searchStudent(options(await folder(), { latency, engine: slow, budgetMs: 3.2 * 1.6 }))
+  expect(found.best.id).toBe(best.id)
+  expect(found.best.measuredMs).toBeCloseTo(1.6 * best.measuredMs!, 3)
+})
+
 test('one that cannot be trained loses, and a preset within the budget is not overlooked', async () => {
   const train: SearchOptions['train'] = async (candidate, step) =>
     candidate.id === 'preset-nano' ? 0.001 : step === 2 ? Number.NaN : skill(candidate, step)
