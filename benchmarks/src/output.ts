@@ -6,6 +6,8 @@ export type Row = Summary & { contender: Contender }
 
 type Cell = string | number | boolean
 
+const quoted = (cell: Cell): string => (String(cell).includes(',') ? `"${cell}"` : String(cell))
+
 /** Columns of equal width, the first to the left, the others to the right. */
 export const tableOf = (header: readonly string[], rows: readonly (readonly string[])[]): string => {
   const cells = [header, ...rows]
@@ -16,7 +18,7 @@ export const tableOf = (header: readonly string[], rows: readonly (readonly stri
 }
 
 export const csvOf = (header: string, rows: readonly (readonly Cell[])[]): string =>
-  `${[header, ...rows.map(row => row.join(','))].join('\n')}\n`
+  `${[header, ...rows.map(row => row.map(quoted).join(','))].join('\n')}\n`
 
 /** The last two columns of every CSV: the version of Node, and the processor. */
 export const machine = (): [node: string, cpu: string] => [
