@@ -17,15 +17,8 @@ const double = (value: number): Uint8Array => {
   return bytes
 }
 
-const joined = (parts: readonly (Uint8Array | readonly number[])[]): Uint8Array => {
-  const result = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    result.set(part, at)
-    at += part.length
-  }
-  return result
-}
+const joined = (parts: readonly (Uint8Array | readonly number[])[]): Uint8Array =>
+  Buffer.concat(parts.map(part => Uint8Array.from(part)))
 
 /** An element of EBML: its id, its size in eight bytes, its content. */
 const element = (id: number, ...content: (Uint8Array | readonly number[])[]): Uint8Array => {

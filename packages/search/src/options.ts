@@ -33,7 +33,7 @@ export interface SearchProgress {
 export interface SearchOptions extends Omit<DistillConfig, 'name' | 'student' | 'judge' | 'metrics'> {
   /** The milliseconds that one image may take, from values to values, as `fusedMsP50` of an effect bundle. */
   budgetMs: number
-  /** How far from the budget the answer may be, as a part of it. Default 0.1. */
+  /** How far below the budget students may be that are drawn from the space, as a part of it. Default 0.1. */
   tolerance?: number
   /** What the student will run on. Default: tfjs on wasm with one thread, in this process. */
   engine?: LatencyEngine

@@ -61,9 +61,9 @@ interface Context {
 }
 
 const presetCandidates = (): Candidate[] =>
-  Object.entries<StudentPreset>(studentPresets).map(([name, { encoder, decoder, head, headKernelSize }]) => ({
+  Object.entries<StudentPreset>(studentPresets).map(([name, { encoder, decoder, head }]) => ({
     id: `preset-${name}`,
-    choice: { encoder: { ...encoder }, decoder: { ...decoder }, head, ...(headKernelSize && { headKernelSize }) },
+    choice: { encoder: { ...encoder }, decoder: { ...decoder }, head },
   }))
 
 /** Builds a student only to look at it: what it costs, and the graph that it would ship as. */

@@ -1,7 +1,7 @@
 import { oneOf } from '@fx/core'
 import { type Encoder, type MobilenetEncoderOptions, mobilenetEncoder } from '@fx/mobilenet-encoder'
 import type { UnetDecoderOptions } from './decoder.js'
-import type { Head, HeadKernelSize } from './head.js'
+import type { Head } from './head.js'
 
 /** A student for a budget: encoder, decoder and head. */
 export interface StudentPreset {
@@ -10,8 +10,6 @@ export interface StudentPreset {
   readonly encoder: Readonly<MobilenetEncoderOptions>
   readonly decoder: Readonly<UnetDecoderOptions>
   readonly head: Head
-  /** Default 3. */
-  readonly headKernelSize?: HeadKernelSize
 }
 
 /** Students of four sizes, each the best of many that were measured for its budget. */
@@ -52,14 +50,7 @@ export type Preset = keyof typeof studentPresets
 export const presetOptions = (
   preset: Preset,
   encoder?: Encoder,
-): { encoder: Encoder; decoder: UnetDecoderOptions; head: Head; headKernelSize?: HeadKernelSize } => {
-  const presets: Record<Preset, StudentPreset> = studentPresets
-  const chosen = presets[oneOf('preset', preset, Object.keys(presets) as Preset[])]
-  const { decoder, head, headKernelSize } = chosen
-  return {
-    encoder: encoder ?? mobilenetEncoder(chosen.encoder),
-    decoder,
-    head,
-    ...(headKernelSize && { headKernelSize }),
-  }
+): { encoder: Encoder; decoder: UnetDecoderOptions; head: Head } => {
+  const chosen = studentPresets[oneOf('preset', preset, Object.keys(studentPresets) as Preset[])]
+  return { encoder: encoder ?? mobilenetEncoder(chosen.encoder), decoder: chosen.decoder, head: chosen.head }
 }

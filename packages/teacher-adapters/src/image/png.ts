@@ -1,6 +1,7 @@
 import { FxError } from '@fx/core'
 import { convertIndexedToRgb, type DecodedPng, decode, encode } from 'fast-png'
 import { Inflate } from 'pako'
+import { concatenated } from '../bytes.js'
 import type { RgbImage } from '../contract/types.js'
 import { checkRgbImage } from './rgb.js'
 
@@ -139,16 +140,6 @@ const inflatedLength = (chunks: readonly Uint8Array[], limit: number): number =>
   }
   // `ended` is set only when the stream came to its end and its own checksum (Adler-32) held.
   return inflate.err === 0 && (inflate as unknown as { ended: boolean }).ended ? length : -1
-}
-
-const concatenated = (parts: readonly Uint8Array[]): Uint8Array => {
-  const whole = new Uint8Array(parts.reduce((total, { length }) => total + length, 0))
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
 }
 
 /** Grey of 1, 2 or 4 bits, rows padded to bytes, as one value per pixel. */

@@ -1,3 +1,5 @@
+import { concatenated } from '../bytes.js'
+
 const utf8 = new TextEncoder()
 
 /** One message in the protobuf wire format: fields are written one after the other, by number. */
@@ -24,16 +26,6 @@ const varint = (value: number): Uint8Array => {
   return Uint8Array.from(bytes)
 }
 
-const joined = (parts: readonly Uint8Array[]): Uint8Array => {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
-}
-
 /** An empty message. */
 export const message = (): Message => {
   const parts: Uint8Array[] = []
@@ -51,7 +43,7 @@ export const message = (): Message => {
     bytes: (number, value) => field(number, LENGTH_DELIMITED, varint(value.length), value),
     text: (number, value) => self.bytes(number, utf8.encode(value)),
     message: (number, value) => self.bytes(number, value.finish()),
-    finish: () => joined(parts),
+    finish: () => concatenated(parts),
   }
   return self
 }
